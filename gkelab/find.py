@@ -1,0 +1,95 @@
+"""Finds labs, and what else uses addresses, from docker's labels and the host's routes alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gkelab.errors import LabError
+from gkelab.supply.pins import SupplierName
+from gkelab.tools.docker import LABEL, PLAN, SUPPLIER, Docker, Network
+from gkelab.tools.iproute import PROTOCOL, IpRoute
+from gkelab.topology import Claim, ResolvedTopology, load, resolve
+
+
+@dataclass(frozen=True)
+class Found:
+    """A lab that exists on this machine, whoever made it and whether it runs or not."""
+
+    name: str
+    plan: ResolvedTopology
+    supplier: SupplierName
+
+
+def find_labs(docker: Docker) -> list[Found]:
+    """The labs on this machine, by name. Networks are made first and removed last, so a lab
+    with anything left has one; its label holds the plan."""
+    labs: dict[str, Found] = {}
+    for network in docker.networks({LABEL: None}):
+        if PLAN in network.labels:
+            plan = ResolvedTopology.from_dict(json.loads(network.labels[PLAN]))
+            supplier: SupplierName = (
+                "upstream" if network.labels.get(SUPPLIER) == "upstream" else "built"
+            )
+            labs[network.labels[LABEL]] = Found(network.labels[LABEL], plan, supplier)
+    return [labs[name] for name in sorted(labs)]
+
+
+def the_lab(labs: Sequence[Found], name: str | None) -> Found:
+    """The lab of that name, or the only one. Raises LabError when there is none, or several."""
+    if name:
+        for lab in labs:
+            if lab.name == name:
+                return lab
+        raise LabError(f"There is no lab {name} on this machine", "bring one up: invoke up")
+    if not labs:
+        raise LabError("There is no lab on this machine", "bring one up: invoke up")
+    if len(labs) > 1:
+        names = ", ".join(lab.name for lab in labs)
+        raise LabError(f"There are several labs on this machine: {names}", "name one: --lab NAME")
+    return labs[0]
+
+
+def claims(networks: Sequence[Network], ip: IpRoute) -> list[Claim]:
+    """The networks that others on this host use: docker networks and routes not the lab's."""
+    own = {network.bridge for network in networks if LABEL in network.labels}
+    taken = [
+        Claim(subnet, f"docker network {network.name}")
+        for network in networks
+        if LABEL not in network.labels
+        for subnet in network.subnets
+    ]
+    bridges = {network.bridge for network in networks}
+    taken += [
+        Claim(route.destination, f"the host's route via {route.device}")
+        for route in ip.routes()
+        if route.protocol != PROTOCOL and route.device not in own | bridges and route.device
+    ]
+    return taken
+
+
+def make_plan(path: Path, docker: Docker, ip: IpRoute) -> tuple[ResolvedTopology, Found | None]:
+    """The plan for a topology file on this machine, and the lab of that name if it exists.
+
+    Ranges given as a size stay what they are in an existing lab. Raises LabError when the
+    topology is wrong or overlaps, when an existing lab of that name was made from another
+    topology, and when another lab exists.
+    """
+    topology = load(path)
+    labs = find_labs(docker)
+    existing = next((lab for lab in labs if lab.name == topology.name), None)
+    if existing:
+        if existing.plan.fingerprint() != topology.fingerprint():
+            raise LabError(
+                f"Lab {topology.name} exists and was made from another topology than {path} is now",
+                "remove it first: invoke down",
+            )
+        return existing.plan, existing
+    if labs:
+        raise LabError(
+            f"Lab {labs[0].name} is on this machine, and its outside ranges are those of every lab",
+            f"remove it first: invoke down --lab {labs[0].name}",
+        )
+    return resolve(topology, claims(docker.networks(), ip)), None

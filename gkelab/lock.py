@@ -1,0 +1,42 @@
+"""One command at a time changes the lab; a second one is told who is at it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gkelab.errors import LabError
+
+
+@contextmanager
+def hold(folder: Path, command: str) -> Iterator[None]:
+    """Hold the machine-wide lock for `command`; the kernel drops it when the process ends.
+
+    Raises LabError naming the holder's process and command when it is held.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "lock"
+    with path.open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            raise LabError(f"{_holder(path)} is changing the lab", "wait for it to end") from held
+        handle.truncate(0)
+        handle.write(json.dumps({"pid": os.getpid(), "command": command, "since": time.time()}))
+        handle.flush()
+        yield
+        handle.truncate(0)
+
+
+def _holder(path: Path) -> str:
+    try:
+        said = json.loads(path.read_text())
+    except ValueError:
+        return "Another command"
+    ago = time.time() - said["since"]
+    return f"`{said['command']}` (process {said['pid']}, for {ago:.0f} s)"

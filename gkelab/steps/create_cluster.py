@@ -1,0 +1,116 @@
+"""A kind cluster on its subnet's network; its nodes stand for the VMs of GKE's node pools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import yaml
+
+from gkelab.errors import LabError
+from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
+from gkelab.lab import Lab
+from gkelab.tools.docker import Container
+from gkelab.tools.kind import NodeSettings, cluster_config, context
+from gkelab.topology import Cluster
+from gkelab.wait import until
+
+KIND_LABEL = "io.x-k8s.kind.cluster"
+FINISHED = "/etc/gkelab/kind-finished"
+
+
+def create_cluster(lab: Lab, cluster: Cluster, images: Mapping[str, str]) -> str:
+    """Create the cluster, or start it when it is stopped; one half made is made anew.
+
+    `images` maps a role to its node image. Raises LabError when a cluster of that name is not
+    this lab's, CommandError when kind fails.
+    """
+    nodes = find_nodes(lab, cluster)
+    foreign = [node.name for node in nodes if node.labels.get("gkelab.lab") != lab.name]
+    if foreign:
+        raise LabError(
+            f"The kind cluster {cluster.name} ({', '.join(foreign)}) is not this lab's",
+            f"remove it (kind delete cluster --name {cluster.name}) or rename yours",
+        )
+    if is_whole(cluster, nodes):
+        started = start(lab, cluster, nodes)
+        if _finished(lab, cluster):
+            return started
+    lab.docker.remove_containers([node.id for node in nodes])
+    lab.kind.create(
+        cluster_config(cluster, images, node_settings(lab)),
+        network=cluster.subnet.docker_network,
+        kubeconfig=lab.kubeconfig,
+        node_arguments={
+            node.name: [f"--ip={node.address}"]
+            + [f"--label={key}={value}" for key, value in lab.labels("node").items()]
+            for node in cluster.nodes
+        },
+        folder=lab.folder / "kind" / cluster.name,
+        log=lab.log(f"kind-{cluster.name}"),
+        timeout=lab.timeouts.create_cluster,
+    )
+    _mark_finished(lab, cluster)
+    return f"{len(cluster.nodes)} nodes"
+
+
+def find_nodes(lab: Lab, cluster: Cluster) -> list[Container]:
+    """The containers of the kind cluster of that name, whoever made them."""
+    return lab.docker.containers({KIND_LABEL: cluster.name})
+
+
+def is_whole(cluster: Cluster, nodes: list[Container]) -> bool:
+    """Whether every node of the plan has its container."""
+    return {node.name for node in cluster.nodes} <= {node.name for node in nodes}
+
+
+def start(lab: Lab, cluster: Cluster, nodes: list[Container]) -> str:
+    """Start the nodes that are stopped, and wait until the API server answers."""
+    stopped = [node.name for node in nodes if node.state != "running"]
+    lab.docker.start(stopped)
+    if not _finished(lab, cluster):
+        return ""
+    lab.folder.mkdir(parents=True, exist_ok=True)
+    if not has_context(lab, cluster):
+        lab.kind.export_kubeconfig(cluster.name, lab.kubeconfig)
+    if stopped:
+        wait_for_api(lab, cluster)
+    return f"started {len(stopped)} nodes" if stopped else ""
+
+
+def has_context(lab: Lab, cluster: Cluster) -> bool:
+    """Whether the lab's kubeconfig knows the cluster (another checkout may have made it)."""
+    if not lab.kubeconfig.exists():
+        return False
+    known = yaml.safe_load(lab.kubeconfig.read_text()) or {}
+    return any(item["name"] == context(cluster.name) for item in known.get("contexts") or [])
+
+
+def wait_for_api(lab: Lab, cluster: Cluster) -> None:
+    """Wait until the cluster's API server says that it is ready."""
+    kubectl = lab.kubectl(cluster.name)
+    until(
+        lambda: kubectl("get", "--raw=/readyz", check=False, timeout=20),
+        lambda said: said.code == 0,
+        what=f"the API server of cluster {cluster.name} answers",
+        timeout=lab.timeouts.api_answers,
+        describe=lambda said: said.stderr.strip(),
+    )
+
+
+def node_settings(lab: Lab) -> NodeSettings:
+    """What this host asks of its nodes: nothing, where it can grant every capability."""
+    if not lab.facts.missing_capabilities:
+        return NodeSettings({})
+    return NodeSettings({str(RUNTIME_DIR): str(RUNTIME_DIR)}, str(RUNTIME))
+
+
+def _finished(lab: Lab, cluster: Cluster) -> bool:
+    """Whether kind came to its end with this cluster; the control plane itself remembers."""
+    node = cluster.control_plane.name
+    return lab.docker.exec(node, ["test", "-f", FINISHED], check=False).code == 0
+
+
+def _mark_finished(lab: Lab, cluster: Cluster) -> None:
+    node = cluster.control_plane.name
+    lab.docker.exec(node, ["mkdir", "-p", "/etc/gkelab"])
+    lab.docker.exec(node, ["touch", FINISHED])

@@ -1,0 +1,49 @@
+"""The sample workloads, outside the mesh and in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gkelab.applied import Applied
+from gkelab.lab import Lab, manifests
+from gkelab.topology import Cluster
+from gkelab.wait import until
+
+IMAGE = "gkelab/workload"  # how manifests name the lab's workload image, without a tag
+
+
+def deploy_workloads(lab: Lab, cluster: Cluster, applied: Applied) -> str:
+    """Apply the workloads that need no mesh."""
+    objects = with_image(lab, manifests("workloads/whoami.yaml"))
+    changed = applied.once(
+        "workloads", objects, lambda: lab.kubectl(cluster.name).apply(objects)
+    )
+    return "sample" if changed else ""
+
+
+def deploy_mesh_workloads(lab: Lab, cluster: Cluster, applied: Applied) -> str:
+    """Apply the workloads of the mesh, once istiod injects sidecars."""
+    objects = with_image(lab, manifests("workloads/mesh.yaml"))
+
+    def deploy() -> None:
+        kubectl = lab.kubectl(cluster.name)
+        until(
+            lambda: kubectl.get("deployment", "istiod", "istio-system") or {},
+            lambda found: bool(found.get("status", {}).get("availableReplicas")),
+            what="istiod is available",
+            timeout=lab.timeouts.rollout,
+            describe=lambda found: str(found.get("status", {})),
+        )
+        kubectl.apply(objects)
+
+    return "sample-mesh" if applied.once("mesh-workloads", objects, deploy) else ""
+
+
+def with_image(lab: Lab, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The objects with the lab's own workload image under its pinned reference."""
+    for item in objects:
+        spec = item.get("spec", {}).get("template", {}).get("spec", {})
+        for container in spec.get("containers", []):
+            if container["image"] == IMAGE:
+                container["image"] = lab.supplier.reference("workload")
+    return objects

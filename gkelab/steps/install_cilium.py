@@ -1,0 +1,41 @@
+"""Cilium with Dataplane V2's settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gkelab.applied import Applied
+from gkelab.lab import Lab, manifest, merge
+from gkelab.topology import Cluster
+
+NAMESPACE = "kube-system"
+
+
+def install_cilium(lab: Lab, cluster: Cluster, applied: Applied) -> str:
+    """Install or upgrade Cilium's chart. It does not wait: nodes become Ready when it runs."""
+    values = cilium_values(lab, cluster)
+    chart = lab.supplier.pins.charts["cilium"]
+
+    def install() -> None:
+        lab.helm(cluster.name).upgrade("cilium", lab.supplier.chart("cilium"), NAMESPACE, values)
+
+    return "" if not applied.once("cilium", [chart.version, values], install) else chart.version
+
+
+def cilium_values(lab: Lab, cluster: Cluster) -> dict[str, Any]:
+    """The chart's values: the manifest's, and what this cluster's place in the VPC adds.
+
+    The ranges that keep the pod's address are the VPC's own (GKE: how-to/ip-masquerade-agent);
+    whatever else a pod sends to sees its node's address.
+    """
+    vpc = [subnet.primary for subnet in lab.plan.subnets]
+    vpc += [network for subnet in lab.plan.subnets for network in subnet.secondary_ranges.values()]
+    vpc += [lab.plan.on_prem_range] if lab.plan.on_prem_range else []
+    place = {
+        # Without kube-proxy nothing else knows the way to the API server.
+        "k8sServiceHost": str(cluster.control_plane.address),
+        "k8sServicePort": 6443,
+        "cluster": {"name": cluster.name},
+        "ipMasqAgent": {"config": {"nonMasqueradeCIDRs": [str(network) for network in vpc]}},
+    }
+    return merge(manifest("cilium/values.yaml"), place)

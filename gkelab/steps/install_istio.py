@@ -1,0 +1,66 @@
+"""Istio: the default profile and an ingress gateway behind MetalLB."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from gkelab.applied import Applied
+from gkelab.lab import Lab, manifest, merge
+from gkelab.topology import Cluster
+from gkelab.wait import until
+
+NAMESPACE = "istio-system"
+
+
+def install_istio(lab: Lab, cluster: Cluster, applied: Applied) -> str:
+    """Apply Istio's objects; it does not wait for istiod to run."""
+    operator = istio_operator(lab)
+    version = lab.supplier.pins.tools["istioctl"].version_of(lab.supplier.name)
+
+    def install() -> None:
+        kubectl = lab.kubectl(cluster.name)
+        objects = lab.istioctl.generate(operator, lab.folder / "istio" / cluster.name)
+        kubectl.apply([_namespace()])
+        definitions = [item for item in objects if item["kind"] == "CustomResourceDefinition"]
+        kubectl.apply(definitions)
+        # A definition that was just made is served a moment later; what uses it may be refused.
+        until(
+            lambda: _apply(lab, cluster, [o for o in objects if o not in definitions]),
+            lambda refusal: not refusal,
+            what="Istio's objects are taken",
+            timeout=lab.timeouts.webhook,
+            interval=1,
+        )
+
+    return "" if not applied.once("istio", [version, operator], install) else version
+
+
+def istio_operator(lab: Lab) -> dict[str, Any]:
+    """The IstioOperator for this lab's images. Plain Envoy, which the built proxy image has,
+    lacks Istio's own filters, so what needs them is off there."""
+    pilot = lab.supplier.reference("istio-pilot")
+    repository, tag = pilot.rsplit(":", 1)
+    hub = repository.rsplit("/", 1)[0]
+    operator = merge(manifest("istio/operator.yaml"), {"spec": {"hub": hub, "tag": tag}})
+    if lab.supplier.name == "built":
+        operator = merge(operator, manifest("istio/plain-envoy.yaml"))
+    return operator
+
+
+def _apply(lab: Lab, cluster: Cluster, objects: list[dict[str, Any]]) -> str:
+    said = lab.kubectl(cluster.name)(
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--field-manager=gkelab",
+        "--filename=-",
+        input=yaml.safe_dump_all(objects, sort_keys=False),
+        check=False,
+    )
+    return "" if said.code == 0 else said.stderr.strip() or "kubectl apply failed"
+
+
+def _namespace() -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}

@@ -1,0 +1,35 @@
+"""Images that the node image did not bring along, onto the nodes whose role needs them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from gkelab.lab import Lab
+from gkelab.topology import Cluster
+
+
+def load_image(lab: Lab, cluster: Cluster, image: str) -> str:
+    """Load one image onto the nodes that need it and lack it."""
+    pin = lab.supplier.pins.images[image]
+    reference = full_name(lab.supplier.reference(image))
+    ctr = ["ctr", "--namespace", "k8s.io", "images"]
+
+    def load(node: str) -> bool:
+        have = lab.docker.exec(node, [*ctr, "list", "--quiet", f"name=={reference}"])
+        if have.stdout.strip():
+            return False
+        archive = lab.supplier.archive(image)
+        with archive.open("rb") as stream:
+            lab.docker.exec(node, [*ctr, "import", "--no-unpack", "-"], input=stream)
+        return True
+
+    nodes = [node.name for node in cluster.nodes if node.role in pin.on]
+    with ThreadPoolExecutor() as pool:
+        loaded = sum(pool.map(load, nodes))
+    return f"{loaded} nodes" if loaded else "cached"
+
+
+def full_name(reference: str) -> str:
+    """A reference as containerd names it: with its registry, docker.io where none is given."""
+    first = reference.split("/", 1)[0]
+    return reference if "/" in reference and "." in first else f"docker.io/{reference}"

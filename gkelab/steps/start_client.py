@@ -1,0 +1,50 @@
+"""A client outside the clusters: a container on the subnet's network that is no node."""
+
+from __future__ import annotations
+
+from gkelab.lab import Lab
+from gkelab.tools.iproute import unreachable_words
+from gkelab.topology import Subnet
+
+
+def client_name(lab: Lab, subnet: Subnet) -> str:
+    """The client's container name."""
+    return f"{lab.name}-client-{subnet.name}"
+
+
+def start_clients(lab: Lab) -> str:
+    """One client a subnet. It reaches external load balancers on its link, and nothing else of
+    the lab's ranges, as a machine on the internet would."""
+    made = [subnet.name for subnet in lab.plan.subnets if _start(lab, subnet)]
+    return ", ".join(made)
+
+
+def _start(lab: Lab, subnet: Subnet) -> bool:
+    name = client_name(lab, subnet)
+    reference = lab.supplier.reference("workload")
+    found = lab.docker.container(name)
+    if found is not None and found.image == reference and found.labels.get("gkelab.lab"):
+        if found.state == "running":
+            return False
+        lab.docker.start([name])
+    else:
+        lab.docker.remove_containers([found.id] if found else [])
+        if not lab.docker.has_image(reference):
+            lab.docker.load(lab.supplier.archive("workload"))
+        labels = [f"--label={key}={value}" for key, value in lab.labels("client").items()]
+        network = [f"--network={subnet.docker_network}", f"--ip={subnet.lab_address(0)}"]
+        argv = ["docker", "run", "--detach", f"--name={name}", f"--hostname={name}", *network]
+        argv += ["--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--restart=on-failure:1"]
+        lab.run([*argv, "--init", *labels, reference, "serve", "--http", "8080", "80"])
+    _route(lab, subnet, name)
+    return True
+
+
+def _route(lab: Lab, subnet: Subnet, name: str) -> None:
+    lines = [f"route replace {' '.join(unreachable_words(n))}" for n in lab.plan.made_up_ranges()]
+    lines += [
+        f"route replace {cluster.external_pool} dev eth0 scope link"
+        for cluster in lab.plan.clusters
+        if cluster.subnet == subnet
+    ]
+    lab.docker.exec(name, ["ip", "-batch", "-"], input="\n".join(lines) + "\n")

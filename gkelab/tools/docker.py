@@ -1,0 +1,195 @@
+"""docker: argv out, dataclasses in. What the lab makes carries its label; only that is removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import IO, Any
+
+from gkelab.shell import Result, Runner
+
+LABEL = "gkelab.lab"  # its value is the lab's name
+ROLE = "gkelab.role"
+PLAN = "gkelab.plan"  # on networks: the resolved topology, from which a lab is found again
+SUPPLIER = "gkelab.images"  # on networks: the supplier that this lab's images come from
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as `docker inspect` tells. `state` is running, exited, created, ..."""
+
+    id: str
+    name: str
+    state: str
+    image: str
+    labels: Mapping[str, str]
+    addresses: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A docker network and its IPv4 subnets."""
+
+    id: str
+    name: str
+    subnets: tuple[IPv4Network, ...]
+    labels: Mapping[str, str]
+    bridge: str
+    containers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Docker:
+    """The docker CLI. Every method raises CommandError when docker refuses."""
+
+    run: Runner
+
+    def containers(self, labels: Mapping[str, str | None]) -> list[Container]:
+        """All containers, running or not, that carry these labels (None: with any value)."""
+        ids = self.run(
+            ["docker", "ps", "--all", "--no-trunc", "--quiet", *_filters(labels)]
+        ).stdout.split()
+        return self._inspect(ids)
+
+    def container(self, name: str) -> Container | None:
+        """One container by name or id."""
+        found = self.run(["docker", "container", "inspect", name], check=False)
+        return _container(json.loads(found.stdout)[0]) if found.code == 0 else None
+
+    def networks(self, labels: Mapping[str, str | None] | None = None) -> list[Network]:
+        """The networks that carry these labels; all networks without."""
+        ids = self.run(
+            ["docker", "network", "ls", "--no-trunc", "--quiet", *_filters(labels or {})]
+        ).stdout.split()
+        if not ids:
+            return []
+        listed = json.loads(self.run(["docker", "network", "inspect", *ids]).stdout)
+        return [_network(raw) for raw in listed]
+
+    def create_network(
+        self,
+        name: str,
+        subnet: IPv4Network,
+        gateway: str,
+        labels: Mapping[str, str],
+        options: Mapping[str, str],
+    ) -> None:
+        """A bridge network with a fixed subnet. `options` are driver options."""
+        argv = ["docker", "network", "create", "--driver", "bridge"]
+        argv += ["--subnet", str(subnet), "--gateway", gateway]
+        argv += [word for pair in options.items() for word in ("--opt", "=".join(pair))]
+        self.run([*argv, *_labels(labels), name])
+
+    def remove_networks(self, ids: Sequence[str]) -> None:
+        """Remove networks by id."""
+        if ids:
+            self.run(["docker", "network", "rm", *ids])
+
+    def remove_containers(self, ids: Sequence[str]) -> None:
+        """Kill and remove containers by id, with the volumes that are theirs alone."""
+        if ids:
+            self.run(["docker", "rm", "--force", "--volumes", *ids])
+
+    def start(self, names: Sequence[str]) -> None:
+        """Start stopped containers."""
+        if names:
+            self.run(["docker", "start", *names])
+
+    def stop(self, names: Sequence[str], *, grace: int = 10) -> None:
+        """Stop containers, killing them after `grace` seconds."""
+        if names:
+            self.run(["docker", "stop", "--time", str(grace), *names])
+
+    def exec(
+        self,
+        container: str,
+        argv: Sequence[str],
+        *,
+        input: str | IO[bytes] | None = None,
+        check: bool = True,
+        timeout: float | None = None,
+    ) -> Result:
+        """Run a command inside a container. `input` is text, or an open file."""
+        stdin = ["--interactive"] if input is not None else []
+        return self.run(
+            ["docker", "exec", *stdin, container, *argv], input=input, check=check, timeout=timeout
+        )
+
+    def has_image(self, reference: str) -> bool:
+        """Whether docker holds the image."""
+        return self.run(["docker", "image", "inspect", reference], check=False).code == 0
+
+    def images(self, labels: Mapping[str, str | None]) -> list[str]:
+        """The ids of images that carry these labels."""
+        listed = self.run(["docker", "image", "ls", "--quiet", "--no-trunc", *_filters(labels)])
+        return list(dict.fromkeys(listed.stdout.split()))
+
+    def remove_image(self, reference: str) -> None:
+        """Take one name from an image; the image goes with its last name."""
+        self.run(["docker", "image", "rm", reference])
+
+    def pull(self, reference: str, log: Path | None = None) -> None:
+        """Pull an image."""
+        self.run(["docker", "pull", "--quiet", reference], log=log)
+
+    def save(self, references: Sequence[str], out: Path) -> None:
+        """Save images, layers shared, to one archive."""
+        self.run(["docker", "save", "--output", str(out), *references])
+
+    def load(self, archive: Path) -> None:
+        """Load the images of an archive."""
+        self.run(["docker", "load", "--quiet", "--input", str(archive)])
+
+    def _inspect(self, ids: Sequence[str]) -> list[Container]:
+        if not ids:
+            return []
+        # One that goes away between the listing and now is no error.
+        listed = self.run(["docker", "container", "inspect", *ids], check=False).stdout
+        found = [_container(raw) for raw in json.loads(listed or "[]")]
+        return sorted(found, key=lambda container: container.name)
+
+
+def _filters(labels: Mapping[str, str | None]) -> list[str]:
+    return [
+        word
+        for key, value in labels.items()
+        for word in ("--filter", f"label={key}" if value is None else f"label={key}={value}")
+    ]
+
+
+def _labels(labels: Mapping[str, str]) -> list[str]:
+    return [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+
+
+def _container(raw: dict[str, Any]) -> Container:
+    networks = raw["NetworkSettings"]["Networks"] or {}
+    fixed = {
+        name: (net.get("IPAMConfig") or {}).get("IPv4Address") or net["IPAddress"]
+        for name, net in networks.items()
+    }
+    return Container(
+        id=raw["Id"],
+        name=raw["Name"].lstrip("/"),
+        state=raw["State"]["Status"],
+        image=raw["Config"]["Image"],
+        labels=raw["Config"]["Labels"] or {},
+        addresses=fixed,
+    )
+
+
+def _network(raw: dict[str, Any]) -> Network:
+    configs = raw["IPAM"]["Config"] or []
+    subnets = [IPv4Network(c["Subnet"]) for c in configs if ":" not in c["Subnet"]]
+    options = raw.get("Options") or {}
+    default = "docker0" if raw["Name"] == "bridge" else f"br-{raw['Id'][:12]}"
+    return Network(
+        id=raw["Id"],
+        name=raw["Name"],
+        subnets=tuple(subnets),
+        labels=raw["Labels"] or {},
+        bridge=options.get("com.docker.network.bridge.name", default),
+        containers=tuple(c["Name"] for c in (raw.get("Containers") or {}).values()),
+    )

@@ -1,0 +1,139 @@
+"""From a checked topology and the ranges chosen for it to its subnets and clusters."""
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
+
+from gkelab import ipam
+from gkelab.topology import layout
+from gkelab.topology.model import ClusterSpec, Size, SubnetSpec, Topology
+from gkelab.topology.plan import Cluster, Node, Subnet, docker_network_name
+
+
+def build(
+    topology: Topology, chosen: Mapping[str, IPv4Network]
+) -> tuple[tuple[Subnet, ...], tuple[Cluster, ...]]:
+    """The subnets and clusters of a topology that passed the checks.
+
+    `chosen` has a network of the right size for each range declared by size, by
+    "subnet/rangeName"; else KeyError or ValueError.
+    """
+    pools = layout.external_pools(topology.load_balancing.external_range, len(topology.clusters))
+    if pools is None:
+        raise ValueError("the external range is too small")
+    layouts = {s.name: _laid_out(topology, s.name) for s in topology.network.subnets}
+    subnets = {
+        spec.name: _subnet(topology, spec, chosen, layouts[spec.name])
+        for spec in topology.network.subnets
+    }
+    clusters = tuple(
+        _cluster(topology, spec, subnets[spec.subnetwork], layouts[spec.subnetwork], pool)
+        for spec, pool in zip(topology.clusters, pools, strict=True)
+    )
+    return tuple(subnets.values()), clusters
+
+
+def _laid_out(topology: Topology, subnet: str) -> layout.SubnetLayout:
+    found = layout.subnet_layout(topology, subnet)
+    if found is None:
+        raise ValueError(f"subnet {subnet} is too small")
+    return found
+
+
+def _subnet(
+    topology: Topology,
+    spec: SubnetSpec,
+    chosen: Mapping[str, IPv4Network],
+    addresses: layout.SubnetLayout,
+) -> Subnet:
+    secondary_ranges = {}
+    for secondary in spec.secondary_ip_ranges:
+        network = secondary.ip_cidr_range
+        if isinstance(network, Size):
+            size, network = network, chosen[f"{spec.name}/{secondary.range_name}"]
+            if network.prefixlen != size.prefixlen:
+                raise ValueError(f"{network} is not of the declared size {size}")
+        secondary_ranges[secondary.range_name] = network
+    reserved = ipam.reserved_addresses(spec.ip_cidr_range)
+    return Subnet(
+        name=spec.name,
+        region=spec.region,
+        docker_network=docker_network_name(topology.name, spec.name),
+        primary=spec.ip_cidr_range,
+        gateway=reserved.gateway,
+        bridge_address=reserved.second_to_last,
+        secondary_ranges=secondary_ranges,
+        internal_pools=tuple(addresses.internal_pools.values()),
+        node_addresses=tuple(a for group in addresses.node_addresses.values() for a in group),
+    )
+
+
+def _cluster(
+    topology: Topology,
+    spec: ClusterSpec,
+    subnet: Subnet,
+    addresses: layout.SubnetLayout,
+    external_pool: IPv4Network,
+) -> Cluster:
+    pods, services = spec.cluster_secondary_range_name, spec.services_secondary_range_name
+    return Cluster(
+        name=spec.name,
+        location=spec.location,
+        region=spec.region,
+        subnet=subnet,
+        pod_range_name=pods,
+        pod_range=subnet.secondary_ranges[pods],
+        services_range_name=services,
+        services_range=subnet.secondary_ranges[services],
+        max_pods=spec.max_pods_per_node,
+        node_mask=ipam.node_mask(spec.max_pods_per_node),
+        external_pool=external_pool,
+        internal_pool=addresses.internal_pools[spec.name],
+        nodes=tuple(_nodes(topology.project, spec, addresses.node_addresses[spec.name])),
+    )
+
+
+def _nodes(project: str, spec: ClusterSpec, addresses: tuple[IPv4Address, ...]) -> Iterator[Node]:
+    first = spec.node_pools[0]
+    places: list[tuple[str, str | None, str]] = [
+        (spec.pool_zones(first)[0], None, first.machine_type)
+    ]
+    # Zone by zone in rounds: a larger nodeCount adds nodes behind, and moves none.
+    places += [
+        (zone, pool.name, pool.machine_type)
+        for pool in spec.node_pools
+        for _ in range(pool.node_count)
+        for zone in spec.pool_zones(pool)
+    ]
+    for index, ((zone, pool_name, machine_type), address) in enumerate(
+        zip(places, addresses, strict=True)
+    ):
+        name = _node_name(spec.name, index)
+        labels = {
+            "topology.kubernetes.io/region": spec.region,
+            "topology.kubernetes.io/zone": zone,
+        }
+        if pool_name:
+            labels |= {
+                "node.kubernetes.io/instance-type": machine_type,
+                "cloud.google.com/gke-nodepool": pool_name,
+                "cloud.google.com/gke-max-pods-per-node": str(spec.max_pods_per_node),
+                "cloud.google.com/machine-family": machine_type.partition("-")[0],
+            }
+        yield Node(
+            name=name,
+            role="worker" if pool_name else "control-plane",
+            region=spec.region,
+            zone=zone,
+            pool=pool_name,
+            machine_type=machine_type,
+            address=address,
+            provider_id=f"gce://{project}/{zone}/{name}",
+            labels=labels,
+        )
+
+
+def _node_name(cluster: str, index: int) -> str:
+    """As kind names nodes: the first worker has no number."""
+    if index == 0:
+        return f"{cluster}-control-plane"
+    return f"{cluster}-worker" if index == 1 else f"{cluster}-worker{index}"

@@ -1,0 +1,188 @@
+"""`up`: the literal order of its steps, and the one loop that runs them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import get_args
+
+from gkelab.applied import Applied
+from gkelab.graph import Task, Timings, needed_for, run_graph
+from gkelab.lab import Lab
+from gkelab.progress import Lines
+from gkelab.steps.create_cluster import create_cluster, find_nodes, is_whole
+from gkelab.steps.create_networks import create_networks
+from gkelab.steps.deploy_workloads import deploy_mesh_workloads, deploy_workloads
+from gkelab.steps.hold_ranges import hold_in_nodes, hold_on_host
+from gkelab.steps.install_cilium import install_cilium
+from gkelab.steps.install_istio import install_istio
+from gkelab.steps.install_metallb import configure_pools, install_metallb
+from gkelab.steps.load_images import load_image
+from gkelab.steps.start_client import start_clients
+from gkelab.steps.wait_ready import wait_ready
+from gkelab.supply.nodeimage import CARRIES, NodeImages
+from gkelab.supply.pins import Role
+from gkelab.topology import Cluster
+
+ROLES: tuple[Role, ...] = get_args(Role)
+# What a cold `up` waits for before nodes boot; the other images are loaded when they are built.
+EARLY = {"coredns", "pause", "etcd", "cilium", "cilium-operator"} | {
+    f"kube-{name}" for name in ("apiserver", "controller-manager", "scheduler")
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of every cluster. `needs` are other steps; `tools` and `charts` come from the
+    supplier; `images` must be on the nodes before it runs."""
+
+    name: str
+    what: str
+    do: Callable[[Lab, Cluster, Applied], str]
+    needs: tuple[str, ...] = ("cluster",)
+    tools: tuple[str, ...] = ("kubectl",)
+    charts: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+
+
+# In the order that a person would type them; those that do not need each other overlap.
+CLUSTER_STEPS: tuple[Step, ...] = (
+    Step(
+        "cilium",
+        "install Cilium",
+        install_cilium,
+        tools=("helm", "kubectl"),
+        charts=("cilium",),
+        images=("cilium", "cilium-operator", "hubble-relay"),
+    ),
+    Step(
+        "metallb",
+        "install MetalLB",
+        install_metallb,
+        tools=("helm", "kubectl"),
+        charts=("metallb",),
+        images=("metallb-controller", "metallb-speaker"),
+    ),
+    Step("workloads", "deploy the sample workloads", deploy_workloads, images=("workload",)),
+    Step(
+        "istio",
+        "install Istio",
+        install_istio,
+        tools=("istioctl", "kubectl"),
+        images=("istio-pilot", "istio-proxy"),
+    ),
+    Step("pools", "give MetalLB its pools", configure_pools, needs=("metallb", "cilium")),
+    Step(
+        "mesh",
+        "deploy the mesh's workloads",
+        deploy_mesh_workloads,
+        needs=("istio", "cilium"),
+        images=("workload", "istio-proxy"),
+    ),
+)
+
+
+def up(lab: Lab, lines: Lines) -> Timings:
+    """Bring the lab up, from wherever it is. Raises the error of the first step that failed."""
+    lab.folder.mkdir(parents=True, exist_ok=True)
+    started = time.time()
+    tasks = [*lab.supplier.tasks(), *lab_tasks(lab)]
+    timings = run_graph(needed_for(tasks, ["lab"]), lines)
+    record = {"lab": lab.name, "supplier": lab.supplier.name, "started": started}
+    (lab.folder / "timings.json").write_text(json.dumps(record | asdict(timings), indent=2) + "\n")
+    return timings
+
+
+def lab_tasks(lab: Lab) -> list[Task]:
+    """The tasks that make this lab, beside the supplier's."""
+    tasks = [
+        Task("networks", partial(create_networks, lab), what="create the VPC's networks"),
+        Task("host-routes", partial(hold_on_host, lab), ("networks",), what="hold the made-up ranges"),
+        Task(
+            "client",
+            partial(start_clients, lab),
+            ("networks", "image:workload"),
+            what="start a client outside",
+        ),
+    ]
+    goals = ["networks", "host-routes", "client"]
+    for cluster in lab.plan.clusters:
+        mine = _cluster_tasks(lab, cluster)
+        tasks += mine
+        goals.append(f"ready:{cluster.name}")
+    tasks.append(Task("lab", lambda: "cached", tuple(goals)))
+    return tasks
+
+
+def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
+    name = cluster.name
+    applied = Applied(lab.kubectl(name))
+    nodes = NodeImages(lab.supplier, lab.docker, lab.run)
+    existing = find_nodes(lab, cluster)
+    whole = is_whole(cluster, existing)
+    if whole:
+        by_name = {node.name: node.labels.get(CARRIES, "").split(",") for node in existing}
+        baked = {node.role: by_name[node.name] for node in cluster.nodes}
+    else:
+        baked = {role: _bakeable(lab, nodes.wanted(role)) for role in ROLES}
+    tasks = [] if whole else [_bake_task(nodes, name, role, baked[role]) for role in ROLES]
+    references = {role: nodes.reference(role, baked[role]) for role in ROLES}
+    tasks.append(
+        Task(
+            f"cluster:{name}",
+            partial(create_cluster, lab, cluster, references),
+            ("networks", "host-routes", "tool:kind", "tool:kubectl", *(task.name for task in tasks)),
+            what=f"create cluster {name}",
+        )
+    )
+    loads = _loads(lab, cluster, nodes, baked)
+    tasks += loads.values()
+    hold = Task(f"hold:{name}", partial(hold_in_nodes, lab, cluster), (f"cluster:{name}",))
+    tasks.append(hold)
+    for step in CLUSTER_STEPS:
+        needs = [f"{need}:{name}" for need in step.needs]
+        needs += [f"tool:{tool}" for tool in step.tools]
+        needs += [f"chart:{chart}" for chart in step.charts]
+        needs += [loads[image].name for image in step.images if image in loads]
+        run = partial(step.do, lab, cluster, applied)
+        tasks.append(Task(f"{step.name}:{name}", run, tuple(needs), what=step.what))
+    done = [task.name for task in tasks]
+    ready = Task(f"ready:{name}", partial(wait_ready, lab, cluster), tuple(done))
+    return [*tasks, ready]
+
+
+def _bakeable(lab: Lab, wanted: Sequence[str]) -> list[str]:
+    if all(lab.supplier.cached(image) for image in wanted):
+        return list(wanted)
+    return [image for image in wanted if image in EARLY]
+
+
+def _bake_task(nodes: NodeImages, cluster: str, role: Role, images: Sequence[str]) -> Task:
+    def bake() -> str:
+        present = nodes.docker.has_image(nodes.reference(role, images))
+        nodes.bake(role, images)
+        return "cached" if present else f"{len(images)} images"
+
+    needs = ("image:node", *(f"image:{image}" for image in images))
+    return Task(f"bake:{role}:{cluster}", bake, needs, what=f"bake the {role} image")
+
+
+def _loads(
+    lab: Lab, cluster: Cluster, nodes: NodeImages, baked: Mapping[str, Sequence[str]]
+) -> dict[str, Task]:
+    """Tasks, by image, for images that some role needs and its node image does not carry."""
+    missing = {
+        image: None for role in ROLES for image in nodes.wanted(role) if image not in baked[role]
+    }
+    return {
+        image: Task(
+            f"load:{image}:{cluster.name}",
+            partial(load_image, lab, cluster, image),
+            (f"cluster:{cluster.name}", f"image:{image}"),
+            what=f"load {image}",
+        )
+        for image in missing
+    }

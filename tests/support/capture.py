@@ -1,0 +1,186 @@
+"""Packet capture where a node, a container or a pod is: tcpdump there, decoded packets here."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Protocol
+
+from gkelab.wait import Clock, until
+from tests.support.packets import CaptureError, Packet, decode_pcap
+from tests.support.places import Place
+from tests.support.timeouts import TIMEOUTS
+
+__all__ = ["CaptureError", "Packet", "capture"]
+
+# Signals to `docker exec` or `kubectl exec` do not reach what they started, so it says its number
+# first, and another exec stops it. `timeout` ends a capture whose test run was killed.
+_START = 'echo "pid $$" >&2; exec timeout --signal=INT "$@"'
+_STOP = 'kill -INT "$1"'
+# Enough for a VXLAN or GENEVE packet's inner TCP header, with some payload.
+_SNAP = 256
+
+
+class Child(Protocol):
+    """A running command whose output can be read while it runs."""
+
+    def stdout(self) -> bytes:
+        """All that it has written so far."""
+        ...
+
+    def stderr(self) -> str:
+        """All that it has written so far."""
+        ...
+
+    def code(self) -> int | None:
+        """Its exit code, None while it runs."""
+        ...
+
+    def kill(self) -> None:
+        """End it (on this machine) and wait for its end."""
+        ...
+
+
+Start = Callable[[Sequence[str], Path], Child]
+
+
+@dataclass(frozen=True)
+class _Process:
+    """A Child that writes into files: no pipe to fill up, no thread to read it."""
+
+    process: subprocess.Popen[bytes]
+    out: Path
+    err: Path
+
+    def stdout(self) -> bytes:
+        return self.out.read_bytes()
+
+    def stderr(self) -> str:
+        return self.err.read_text(encoding="utf-8", errors="replace")
+
+    def code(self) -> int | None:
+        return self.process.poll()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def start_process(argv: Sequence[str], folder: Path) -> Child:
+    """Start a command that writes into files of `folder`. Raises FileNotFoundError."""
+    out, err = folder / "stdout", folder / "stderr"
+    with out.open("wb") as to_out, err.open("wb") as to_err:
+        process = subprocess.Popen(
+            list(argv), stdin=subprocess.DEVNULL, stdout=to_out, stderr=to_err
+        )
+    return _Process(process, out, err)
+
+
+@contextmanager
+def capture(
+    place: Place,
+    *,
+    interface: str = "eth0",
+    filter: str = "",
+    until_seen: Callable[[list[Packet]], bool] | None = None,
+    start: Start = start_process,
+    clock: Clock | None = None,
+) -> Iterator[list[Packet]]:
+    """Capture while the block runs; the list is filled when it ends, in the order seen.
+
+    `filter` is in tcpdump's language. At the end the capture goes on until `until_seen` holds for
+    the packets so far, without it until no more come; either takes at most 3 s, and what was seen
+    by then is what counts. Raises WaitError when tcpdump does not start or stop, with its words;
+    CaptureError when packets were dropped, since then nothing can be said of those not seen. An
+    error of the block itself is never replaced by one of these.
+    """
+    packets: list[Packet] = []
+    with TemporaryDirectory(prefix="gkelab-capture-") as folder:
+        child = start(place.command(_tcpdump(interface, filter)), Path(folder))
+        try:
+            number = _listening(child, place, clock)
+            try:
+                yield packets
+            except BaseException:
+                _stop(place, number)
+                raise
+            _settle(child, until_seen, clock)
+            _stop(place, number)
+            until(
+                child.code,
+                lambda code: code is not None,
+                what=f"tcpdump's end on {place.name}",
+                timeout=TIMEOUTS.capture_stop,
+                interval=0.02,
+                clock=clock,
+            )
+            _whole(child, place)
+            packets += decode_pcap(child.stdout())
+        finally:
+            if child.code() is None:
+                child.kill()
+
+
+def _tcpdump(interface: str, filter: str) -> list[str]:
+    # --immediate-mode, or the kernel keeps packets back for a second and loses them at the end.
+    # -Z root: Debian's tcpdump would become another user, for which a container may lack rights.
+    options = ["-Z", "root", "-n", "-U", "--immediate-mode", "-s", str(_SNAP), "-w", "-"]
+    command = ["tcpdump", "-i", interface, *options, *([filter] if filter else [])]
+    return ["sh", "-c", _START, "sh", f"{TIMEOUTS.capture_limit:g}", *command]
+
+
+def _listening(child: Child, place: Place, clock: Clock | None) -> str:
+    """tcpdump's process id there, once it captures."""
+    said = until(
+        child.stderr,
+        lambda text: "listening on" in text,
+        failed=lambda text: "" if child.code() is None else f"it ended: {text.strip()}",
+        what=f"tcpdump's start on {place.name}",
+        timeout=TIMEOUTS.capture_ready,
+        interval=0.02,
+        describe=str.strip,
+        clock=clock,
+    )
+    numbers = [line.split()[1] for line in said.splitlines() if line.startswith("pid ")]
+    if not numbers:
+        raise CaptureError(f"tcpdump's process on {place.name} did not say its number: {said}")
+    return numbers[0]
+
+
+def _settle(
+    child: Child, until_seen: Callable[[list[Packet]], bool] | None, clock: Clock | None
+) -> None:
+    sizes: list[int] = []
+
+    def enough() -> bool:
+        data = child.stdout()
+        if until_seen is not None:
+            return len(data) >= 24 and until_seen(decode_pcap(data))
+        sizes.append(len(data))
+        return len(sizes) > 2 and len(set(sizes[-3:])) == 1
+
+    clock = clock or Clock()
+    end = clock.now() + TIMEOUTS.capture_settle
+    until(
+        enough,
+        lambda done: done or clock.now() >= end,
+        what="the capture's last packets",
+        timeout=2 * TIMEOUTS.capture_settle,
+        interval=0.05,
+        clock=clock,
+    )
+
+
+def _stop(place: Place, number: str) -> None:
+    place.exec(["sh", "-c", _STOP, "sh", number], timeout=TIMEOUTS.capture_stop)
+
+
+def _whole(child: Child, place: Place) -> None:
+    for line in child.stderr().splitlines():
+        words = line.split()
+        if "dropped by kernel" in line and words[0] != "0":
+            raise CaptureError(f"the capture on {place.name} is not whole: {line.strip()}")

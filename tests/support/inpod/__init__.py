@@ -1,0 +1,1 @@
+"""Programs that run inside pods and containers: the standard library alone, sent on stdin."""

@@ -1,0 +1,98 @@
+"""Assertions on an answer that read as one sentence: from whom, to whom, expected, seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from gkelab.errors import LabError
+from tests.support.outcomes import Answer, Outcome
+
+Names = str | Collection[str]
+Sources = str | IPv4Network | IPv6Network | Collection[str]
+
+
+def expect(
+    answer: Answer,
+    *,
+    outcome: Outcome = Outcome.OK,
+    status: int | None = None,
+    who: Names | None = None,
+    saw: Sources | None = None,
+    from_: str = "",
+    to: str = "",
+    why: Callable[[], str] | None = None,
+) -> Answer:
+    """Return the answer if it is as expected, else raise AssertionError.
+
+    `who` is the pod that shall have answered, `saw` the source address that it shall have seen
+    (an address, a network, or several to choose from), `from_` and `to` what the sentence calls
+    both ends. `why` is called only at failure, for more to say (what Hubble saw).
+    Raises ValueError for an expectation that nothing could meet or miss.
+    """
+    if outcome is Outcome.PROBE_BROKEN:
+        raise ValueError("a broken probe cannot be expected")
+    if outcome not in {Outcome.OK, Outcome.HTTP_ERROR} and not (who is None and saw is None):
+        raise ValueError(f"nobody answers when the outcome is {outcome}")
+    good = (
+        answer.outcome is outcome
+        and (status is None or answer.status == status)
+        and (who is None or _among(answer.who, who))
+        and (saw is None or _seen(answer.saw, saw))
+    )
+    if good:
+        return answer
+    wanted = _wanted(outcome, status, who, saw)
+    sentence = f"{_ends(from_, to)}: expected {wanted}, but {_found(answer)}"
+    raise AssertionError(sentence + _more(why))
+
+
+def _among(value: str | None, wanted: Names) -> bool:
+    return value is not None and value in ({wanted} if isinstance(wanted, str) else set(wanted))
+
+
+def _seen(value: str | None, wanted: Sources) -> bool:
+    if isinstance(wanted, IPv4Network | IPv6Network):
+        return value is not None and ip_address(value) in wanted
+    return _among(value, wanted)
+
+
+def _ends(from_: str, to: str) -> str:
+    words = [f"from {from_}"] * bool(from_) + [f"to {to}"] * bool(to)
+    return " ".join(words) or "the probe"
+
+
+def _wanted(outcome: Outcome, status: int | None, who: Names | None, saw: Sources | None) -> str:
+    words = str(outcome)
+    words += f" with status {status}" if status is not None else ""
+    words += f" from {_either(who)}" if who is not None else ""
+    words += f" that sees source {_either(saw)}" if saw is not None else ""
+    return words
+
+
+def _either(wanted: Sources) -> str:
+    if isinstance(wanted, str | IPv4Network | IPv6Network):
+        return str(wanted)
+    return " or ".join(sorted(wanted)) or "nobody"
+
+
+def _found(answer: Answer) -> str:
+    detail = f" ({answer.detail})" if answer.detail else ""
+    if answer.outcome is Outcome.PROBE_BROKEN:
+        return f"the probe itself broke{detail}"
+    words = f"saw {answer.outcome}"
+    words += f" with status {answer.status}" if answer.status else ""
+    if answer.outcome in {Outcome.OK, Outcome.HTTP_ERROR}:
+        words += f" from {answer.who or 'one that does not say who it is'}"
+        words += f" that sees source {answer.saw}" if answer.saw else ""
+    return words + detail
+
+
+def _more(why: Callable[[], str] | None) -> str:
+    if why is None:
+        return ""
+    try:
+        told = why()
+    except LabError as error:  # must not hide the failure that it should explain
+        told = f"(no more is known: {error})"
+    return f"\n{told}" if told else ""
