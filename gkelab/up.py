@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import get_args
 
 from gkelab.applied import Applied
-from gkelab.graph import Task, Timings, needed_for, run_graph
+from gkelab.graph import CACHED, Task, Timings, needed_for, run_graph
 from gkelab.lab import Lab
 from gkelab.progress import Lines
 from gkelab.steps.create_cluster import create_cluster, find_nodes, is_whole
@@ -23,7 +24,8 @@ from gkelab.steps.install_metallb import configure_pools, install_metallb
 from gkelab.steps.load_images import load_image
 from gkelab.steps.start_client import start_clients
 from gkelab.steps.wait_ready import wait_ready
-from gkelab.supply.nodeimage import CARRIES, NodeImages
+from gkelab.supply.cache import Cache
+from gkelab.supply.imagestore import MOUNT, ImageStores, images_in
 from gkelab.supply.pins import Role
 from gkelab.topology import Cluster
 
@@ -113,32 +115,31 @@ def lab_tasks(lab: Lab) -> list[Task]:
         mine = _cluster_tasks(lab, cluster)
         tasks += mine
         goals.append(f"ready:{cluster.name}")
-    tasks.append(Task("lab", lambda: "cached", tuple(goals)))
+    tasks.append(Task("lab", lambda: CACHED, tuple(goals)))
     return tasks
 
 
 def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
     name = cluster.name
     applied = Applied(lab.kubectl(name))
-    nodes = NodeImages(lab.supplier, lab.docker, lab.run)
+    stores = ImageStores(lab.supplier, Cache(lab.paths.cache), lab.docker, lab.run)
     existing = find_nodes(lab, cluster)
     whole = is_whole(cluster, existing)
     if whole:
-        by_name = {node.name: node.labels.get(CARRIES, "").split(",") for node in existing}
-        baked = {node.role: by_name[node.name] for node in cluster.nodes}
+        mounted = {node.name: images_in(Path(node.mounts.get(MOUNT, "/"))) for node in existing}
+        stored = {node.role: mounted[node.name] for node in cluster.nodes}
     else:
-        baked = {role: _bakeable(lab, nodes.wanted(role)) for role in ROLES}
-    tasks = [] if whole else [_bake_task(nodes, name, role, baked[role]) for role in ROLES]
-    references = {role: nodes.reference(role, baked[role]) for role in ROLES}
-    tasks.append(
-        Task(
-            f"cluster:{name}",
-            partial(create_cluster, lab, cluster, references),
-            ("networks", "host-routes", "tool:kind", "tool:kubectl", *(task.name for task in tasks)),
-            what=f"create cluster {name}",
-        )
+        stored = {role: _storable(lab, stores.wanted(role)) for role in ROLES}
+    fills = [] if whole else [_fill_task(stores, name, role, stored[role]) for role in ROLES]
+    folders = {role: stores.path(role, stored[role]) for role in ROLES}
+    create = Task(
+        f"cluster:{name}",
+        partial(create_cluster, lab, cluster, folders),
+        ("networks", "host-routes", "tool:kind", "tool:kubectl", *(task.name for task in fills)),
+        what=f"create cluster {name}",
     )
-    loads = _loads(lab, cluster, nodes, baked)
+    tasks = [*fills, create]
+    loads = _loads(lab, cluster, stores, stored)
     tasks += loads.values()
     hold = Task(f"hold:{name}", partial(hold_in_nodes, lab, cluster), (f"cluster:{name}",))
     tasks.append(hold)
@@ -154,28 +155,30 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
     return [*tasks, ready]
 
 
-def _bakeable(lab: Lab, wanted: Sequence[str]) -> list[str]:
+def _storable(lab: Lab, wanted: Sequence[str]) -> list[str]:
     if all(lab.supplier.cached(image) for image in wanted):
         return list(wanted)
     return [image for image in wanted if image in EARLY]
 
 
-def _bake_task(nodes: NodeImages, cluster: str, role: Role, images: Sequence[str]) -> Task:
-    def bake() -> str:
-        present = nodes.docker.has_image(nodes.reference(role, images))
-        nodes.bake(role, images)
-        return "cached" if present else f"{len(images)} images"
+def _fill_task(stores: ImageStores, cluster: str, role: Role, images: Sequence[str]) -> Task:
+    def fill() -> str:
+        stores.node_image()
+        if stores.filled(role, images):
+            return CACHED
+        stores.fill(role, images)
+        return f"{len(images)} images"
 
     needs = ("image:node", *(f"image:{image}" for image in images))
-    return Task(f"bake:{role}:{cluster}", bake, needs, what=f"bake the {role} image")
+    return Task(f"store:{role}:{cluster}", fill, needs, what=f"fill the {role}s' image store")
 
 
 def _loads(
-    lab: Lab, cluster: Cluster, nodes: NodeImages, baked: Mapping[str, Sequence[str]]
+    lab: Lab, cluster: Cluster, stores: ImageStores, stored: Mapping[str, Sequence[str]]
 ) -> dict[str, Task]:
-    """Tasks, by image, for images that some role needs and its node image does not carry."""
+    """Tasks, by image, for images that some role needs and its store does not hold."""
     missing = {
-        image: None for role in ROLES for image in nodes.wanted(role) if image not in baked[role]
+        image: None for role in ROLES for image in stores.wanted(role) if image not in stored[role]
     }
     return {
         image: Task(

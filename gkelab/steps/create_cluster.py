@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import yaml
 
 from gkelab.errors import LabError
 from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
 from gkelab.lab import Lab
+from gkelab.supply.imagestore import MOUNT, UNIT
+from gkelab.supply.pins import Role
 from gkelab.tools.docker import Container
 from gkelab.tools.kind import NodeSettings, cluster_config, context
 from gkelab.topology import Cluster
 from gkelab.wait import until
 
 KIND_LABEL = "io.x-k8s.kind.cluster"
+DROP_IN = "/etc/systemd/system/containerd.service.d/gkelab-store.conf"
 FINISHED = "/etc/gkelab/kind-finished"
 
 
-def create_cluster(lab: Lab, cluster: Cluster, images: Mapping[str, str]) -> str:
+def create_cluster(lab: Lab, cluster: Cluster, stores: Mapping[Role, Path]) -> str:
     """Create the cluster, or start it when it is stopped; one half made is made anew.
 
-    `images` maps a role to its node image. Raises LabError when a cluster of that name is not
+    `stores` maps a role to its image store. Raises LabError when a cluster of that name is not
     this lab's, CommandError when kind fails.
     """
     nodes = find_nodes(lab, cluster)
@@ -37,7 +41,7 @@ def create_cluster(lab: Lab, cluster: Cluster, images: Mapping[str, str]) -> str
             return started
     lab.docker.remove_containers([node.id for node in nodes])
     lab.kind.create(
-        cluster_config(cluster, images, node_settings(lab)),
+        cluster_config(cluster, lab.supplier.reference("node"), node_settings(lab, stores)),
         network=cluster.subnet.docker_network,
         kubeconfig=lab.kubeconfig,
         node_arguments={
@@ -97,11 +101,16 @@ def wait_for_api(lab: Lab, cluster: Cluster) -> None:
     )
 
 
-def node_settings(lab: Lab) -> NodeSettings:
-    """What this host asks of its nodes: nothing, where it can grant every capability."""
+def node_settings(lab: Lab, stores: Mapping[Role, Path]) -> NodeSettings:
+    """What the nodes mount: their role's image store, with the drop-in that makes containerd
+    take it; and the OCI runtime where this host cannot grant every capability."""
+    mounts: dict[Role, dict[str, str]] = {
+        role: {str(store): MOUNT, str(store / UNIT): DROP_IN} for role, store in stores.items()
+    }
     if not lab.facts.missing_capabilities:
-        return NodeSettings({})
-    return NodeSettings({str(RUNTIME_DIR): str(RUNTIME_DIR)}, str(RUNTIME))
+        return NodeSettings(mounts)
+    runtime = {str(RUNTIME_DIR): str(RUNTIME_DIR)}
+    return NodeSettings({role: mounts[role] | runtime for role in mounts}, str(RUNTIME))
 
 
 def _finished(lab: Lab, cluster: Cluster) -> bool:

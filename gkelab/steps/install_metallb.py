@@ -52,7 +52,9 @@ def pools(cluster: Cluster) -> list[dict[str, Any]]:
     only to Services that ask for it, as on GKE a load balancer is external unless told."""
 
     def pool(name: str, network: object, auto: bool) -> dict[str, Any]:
-        return _object("IPAddressPool", name, {"addresses": [str(network)], "autoAssign": auto})
+        # Some clients take .0 and .255 for a network's own; Google gives neither.
+        spec = {"addresses": [str(network)], "autoAssign": auto, "avoidBuggyIPs": True}
+        return _object("IPAddressPool", name, spec)
 
     return [
         pool("external", cluster.external_pool, True),

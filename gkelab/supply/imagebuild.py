@@ -66,16 +66,25 @@ class ImageBuilder:
                 self._programs(pin, context, go)
                 self._files(pin, context, go)
             self._pypi(pin, context)
-            argv = ["docker", "build", "--network", "host", "--tag", reference]
+            argv = ["docker", "build", "--network=host", "--force-rm", f"--tag={reference}"]
             for key, value in self._arguments(base, pin).items():
                 argv += ["--build-arg", f"{key}={value}"]
             self.run([*argv, str(context)], log=self.cache.log(f"image-{name}"))
             shutil.rmtree(context)
             self.run(["docker", "save", "--output", str(work / "image.tar"), reference])
-            self.run(["docker", "image", "rm", "--no-prune", reference])
+            self._clean_up(name, reference)
 
         entry = self.cache.make("images", name, self.key(name), self._source(name), make)
         return entry / "image.tar"
+
+    def _clean_up(self, name: str, reference: str) -> None:
+        """docker's copy is not needed any more, nor the stages that only fed it (their label
+        names the image; stages of builds that run at this moment are left alone)."""
+        self.run(["docker", "image", "rm", reference])
+        scratch = ["--filter", "dangling=true", "--filter", f"label=gkelab.scratch={name}"]
+        left = self.run(["docker", "image", "ls", "--quiet", *scratch]).stdout.split()
+        if left:
+            self.run(["docker", "image", "rm", *left])
 
     def _arguments(self, base: str, pin: ImagePin) -> dict[str, str]:
         arguments = {

@@ -19,7 +19,8 @@ SUPPLIER = "gkelab.images"  # on networks: the supplier that this lab's images c
 
 @dataclass(frozen=True)
 class Container:
-    """A container as `docker inspect` tells. `state` is running, exited, created, ..."""
+    """A container as `docker inspect` tells. `state` is running, exited, created, ...;
+    `mounts` maps a path inside to the host's."""
 
     id: str
     name: str
@@ -27,6 +28,7 @@ class Container:
     image: str
     labels: Mapping[str, str]
     addresses: Mapping[str, str]
+    mounts: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ def _container(raw: dict[str, Any]) -> Container:
         image=raw["Config"]["Image"],
         labels=raw["Config"]["Labels"] or {},
         addresses=fixed,
+        mounts={mount["Destination"]: mount["Source"] for mount in raw["Mounts"]},
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from gkelab.shell import Runner
+from gkelab.supply.pins import Role
 from gkelab.topology import Cluster, Node
 
 SHIM = """#!/bin/sh
@@ -41,17 +42,17 @@ exec "$GKELAB_DOCKER" run "$@"
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """What the host asks of every node: folders to mount (host path to path in the node), and
-    the OCI runtime to use where the host cannot grant every capability."""
+    """What nodes get beside kind's own: by role what they mount (host path to path in the
+    node), and the OCI runtime to use where the host cannot grant every capability."""
 
-    mounts: Mapping[str, str]
+    mounts: Mapping[Role, Mapping[str, str]]
     runtime: str = ""
 
 
 def cluster_config(
-    cluster: Cluster, images: Mapping[str, str], settings: NodeSettings
+    cluster: Cluster, image: str, settings: NodeSettings
 ) -> dict[str, Any]:
-    """kind's configuration of a cluster. `images` maps a role to the node image of that role."""
+    """kind's configuration of a cluster whose nodes run `image`."""
     manager = {"enable-hostpath-provisioner": "true", "node-cidr-mask-size": cluster.node_mask}
     patches: list[dict[str, Any]] = [
         {
@@ -81,7 +82,7 @@ def cluster_config(
             "apiServerAddress": "127.0.0.1",
         },
         "kubeadmConfigPatches": [_yaml(patch) for patch in patches],
-        "nodes": [_node(node, images[node.role], settings) for node in cluster.nodes],
+        "nodes": [_node(node, image, settings) for node in cluster.nodes],
     }
     if settings.runtime:
         config["containerdConfigPatches"] = [_runtime_patch(settings.runtime)]
@@ -168,11 +169,10 @@ def _node(node: Node, image: str, settings: NodeSettings) -> dict[str, Any]:
         "image": image,
         "kubeadmConfigPatches": [_yaml(patch)],
     }
-    if settings.mounts:
-        config["extraMounts"] = [
-            {"hostPath": host, "containerPath": inside, "readOnly": True}
-            for host, inside in settings.mounts.items()
-        ]
+    config["extraMounts"] = [
+        {"hostPath": host, "containerPath": inside, "readOnly": True}
+        for host, inside in settings.mounts[node.role].items()
+    ]
     return config
 
 

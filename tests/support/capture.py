@@ -102,26 +102,15 @@ def capture(
     with TemporaryDirectory(prefix="gkelab-capture-") as folder:
         child = start(place.command(_tcpdump(interface, filter)), Path(folder))
         try:
-            number = _listening(child, place, clock)
-            try:
-                yield packets
-            except BaseException:
-                _stop(place, number)
-                raise
+            _await_start(child, place, clock)
+            yield packets
             _settle(child, until_seen, clock)
-            _stop(place, number)
-            until(
-                child.code,
-                lambda code: code is not None,
-                what=f"tcpdump's end on {place.name}",
-                timeout=TIMEOUTS.capture_stop,
-                interval=0.02,
-                clock=clock,
-            )
-            _whole(child, place)
+            _stop(child, place)
+            _await_end(child, place, clock)
             packets += decode_pcap(child.stdout())
         finally:
             if child.code() is None:
+                _stop(child, place)
                 child.kill()
 
 
@@ -133,22 +122,20 @@ def _tcpdump(interface: str, filter: str) -> list[str]:
     return ["sh", "-c", _START, "sh", f"{TIMEOUTS.capture_limit:g}", *command]
 
 
-def _listening(child: Child, place: Place, clock: Clock | None) -> str:
-    """tcpdump's process id there, once it captures."""
-    said = until(
+def _await_start(child: Child, place: Place, clock: Clock | None) -> None:
+    def ended(text: str) -> str:
+        return "" if child.code() is None else f"it ended: {_one_line(text)}"
+
+    until(
         child.stderr,
         lambda text: "listening on" in text,
-        failed=lambda text: "" if child.code() is None else f"it ended: {text.strip()}",
+        failed=ended,
         what=f"tcpdump's start on {place.name}",
         timeout=TIMEOUTS.capture_ready,
         interval=0.02,
-        describe=str.strip,
+        describe=_one_line,
         clock=clock,
     )
-    numbers = [line.split()[1] for line in said.splitlines() if line.startswith("pid ")]
-    if not numbers:
-        raise CaptureError(f"tcpdump's process on {place.name} did not say its number: {said}")
-    return numbers[0]
 
 
 def _settle(
@@ -175,12 +162,26 @@ def _settle(
     )
 
 
-def _stop(place: Place, number: str) -> None:
-    place.exec(["sh", "-c", _STOP, "sh", number], timeout=TIMEOUTS.capture_stop)
+def _stop(child: Child, place: Place) -> None:
+    numbers = [line.split()[1] for line in child.stderr().splitlines() if line.startswith("pid ")]
+    if numbers:
+        place.exec(["sh", "-c", _STOP, "sh", numbers[0]], timeout=TIMEOUTS.capture_stop)
 
 
-def _whole(child: Child, place: Place) -> None:
-    for line in child.stderr().splitlines():
-        words = line.split()
-        if "dropped by kernel" in line and words[0] != "0":
-            raise CaptureError(f"the capture on {place.name} is not whole: {line.strip()}")
+def _await_end(child: Child, place: Place, clock: Clock | None) -> None:
+    until(
+        child.code,
+        lambda code: code is not None,
+        what=f"tcpdump's end on {place.name}",
+        timeout=TIMEOUTS.capture_stop,
+        interval=0.02,
+        describe=lambda _: _one_line(child.stderr()),
+        clock=clock,
+    )
+    dropped = [line for line in child.stderr().splitlines() if "dropped by kernel" in line]
+    if any(line.split()[0] != "0" for line in dropped):
+        raise CaptureError(f"the capture on {place.name} is not whole: {'; '.join(dropped)}")
+
+
+def _one_line(text: str) -> str:
+    return "; ".join(text.split("\n")).strip("; ")

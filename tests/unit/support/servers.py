@@ -49,7 +49,7 @@ def running() -> Iterator[Ports]:
 
         def serve(server: TCPServer) -> int:
             # A client that gave up waiting is what some tests are about.
-            setattr(server, "handle_error", lambda *_: None)
+            server.handle_error = lambda *_: None  # type: ignore[method-assign]
             thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
             thread.start()
             stack.callback(server.server_close)

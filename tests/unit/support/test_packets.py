@@ -18,15 +18,15 @@ def ether(kind: int, body: bytes, tags: bytes = b"") -> bytes:
 def ipv4(
     protocol: int,
     body: bytes,
-    source: str = "10.4.0.2",
-    destination: str = "10.4.1.3",
+    *,
+    ends: tuple[str, str] = ("10.4.0.2", "10.4.1.3"),
     fragment: int = 0x4000,
     options: bytes = b"",
 ) -> bytes:
     size = 20 + len(options)
     first = 0x40 | size // 4
     head = struct.pack("!BBHHHBBH", first, 0, size + len(body), 7, fragment, 63, protocol, 0)
-    return head + IPv4Address(source).packed + IPv4Address(destination).packed + options + body
+    return head + b"".join(IPv4Address(end).packed for end in ends) + options + body
 
 
 def tcp(flags: int = 0x12, body: bytes = b"", options: bytes = b"") -> bytes:
@@ -139,7 +139,7 @@ def test_vlan() -> None:
 
 
 def nodes(protocol: int, body: bytes) -> bytes:
-    return ether(0x0800, ipv4(protocol, body, "10.128.0.2", "10.128.0.3"))
+    return ether(0x0800, ipv4(protocol, body, ends=("10.128.0.2", "10.128.0.3")))
 
 
 @pytest.mark.parametrize("port", [4789, 8472])

@@ -1,0 +1,155 @@
+"""Image stores: what containerd keeps, filled once per role and mounted into every node.
+
+A node that boots with images still to load spends most of its time on them: copied, unpacked,
+once a node. Instead containerd, run once in a container of the node image, unpacks the images of
+a role into a folder of the cache. A node mounts that folder read-only and starts with
+containerd's small databases copied from it and links to the unpacked layers. Nothing is loaded,
+and all nodes share one copy of each file, on disk and in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gkelab.shell import Runner
+from gkelab.supply.cache import Cache, content_key
+from gkelab.supply.pins import Role
+from gkelab.supply.supplier import Supplier
+from gkelab.tools.docker import Docker
+from gkelab.wait import until
+
+FILLS = "gkelab.fills"  # label of the containers that fill a store: the store's role
+MOUNT = "/gkelab/store"  # where a node sees its store
+UNIT = "store.conf"
+# What a node's containerd runs first, as a drop-in of its unit. A node that was stopped and
+# started has its own database by then, which knows more than the store's.
+UNIT_TEXT = f"""[Service]
+ExecStartPre={MOUNT}/populate
+"""
+POPULATE = f"""#!/bin/sh
+# Give this node's containerd the images of the mounted store, once.
+set -eu
+[ ! -e /var/lib/containerd/.gkelab-store ] || exit 0
+rm -rf /var/lib/containerd
+cp -a {MOUNT}/root /var/lib/containerd
+touch /var/lib/containerd/.gkelab-store
+"""
+# Run where the store is filled: the unpacked layers and what is left of large blobs move out of
+# the folder that nodes copy, and links to where nodes see them take their place.
+LINK = f"""set -eu
+cd /store
+snapshots=root/io.containerd.snapshotter.v1.overlayfs/snapshots
+mkdir snapshots blobs
+for layer in "$snapshots"/*; do
+    mv "$layer" snapshots/
+    ln -s "{MOUNT}/snapshots/${{layer##*/}}" "$layer"
+done
+find root/io.containerd.content.v1.content/blobs -type f -size +64k | while read -r blob; do
+    mv "$blob" blobs/
+    ln -s "{MOUNT}/blobs/${{blob##*/}}" "$blob"
+done
+rm -rf root/io.containerd.content.v1.content/ingest/* root/io.containerd.grpc.v1.cri
+"""
+
+
+@dataclass(frozen=True)
+class ImageStores:
+    """Fills and finds the stores."""
+
+    supplier: Supplier
+    cache: Cache
+    docker: Docker
+    run: Runner
+
+    def wanted(self, role: Role) -> list[str]:
+        """The images that nodes of this role run and that kindest/node does not bring along."""
+        brought = self.supplier.name == "upstream"
+        return [
+            name
+            for name, pin in self.supplier.pins.images.items()
+            if role in pin.on and not (brought and pin.in_node)
+        ]
+
+    def key(self, images: Sequence[str]) -> str:
+        """The key of a store that holds these images."""
+        archives = [str(self.supplier.archive(name)) for name in ["node", *images]]
+        return content_key(["store-1", POPULATE, LINK, *archives])
+
+    def path(self, role: Role, images: Sequence[str]) -> Path:
+        """Where the store is, or would be."""
+        return self.cache.path("stores", role, self.key(images))
+
+    def filled(self, role: Role, images: Sequence[str]) -> bool:
+        """Whether the store is finished."""
+        return self.cache.has("stores", role, self.key(images))
+
+    def fill(self, role: Role, images: Sequence[str]) -> Path:
+        """The store's folder, filled when it is missing.
+
+        Raises CommandError when an image cannot be imported; nothing half-made is left.
+        """
+
+        def build(work: Path) -> None:
+            base = self.node_image()
+            mounts = [f"--volume={work}:/store"]
+            for name in images:
+                mounts.append(f"--volume={self.supplier.archive(name)}:/archives/{name}.tar:ro")
+            argv = ["docker", "run", "--detach", "--privileged", "--network=none"]
+            argv += [f"--label={FILLS}={role}", *mounts, "--entrypoint=sleep", base, "infinity"]
+            container = self.run(argv).stdout.strip()
+            try:
+                self._import(container, images)
+            finally:
+                self.docker.remove_containers([container])
+            (work / UNIT).write_text(UNIT_TEXT)
+            (work / "populate").write_text(POPULATE)
+            (work / "populate").chmod(0o755)
+            (work / "images").write_text("".join(f"{name}\n" for name in images))
+
+        source = f"{len(images)} images"
+        return self.cache.make("stores", role, self.key(images), source, build)
+
+    def node_image(self) -> str:
+        """The node image's reference, after giving docker the image when it lacks it."""
+        reference = self.supplier.reference("node")
+        if not self.docker.has_image(reference):
+            self.docker.load(self.supplier.archive("node"))
+        return reference
+
+    def _import(self, container: str, images: Sequence[str]) -> None:
+        address = "/run/store.sock"
+        # What kindest/node brings along is part of the store.
+        self.docker.exec(container, ["mkdir", "-p", "/var/lib/containerd"])
+        self.docker.exec(container, ["cp", "-a", "/var/lib/containerd", "/store/root"])
+        containerd = ["containerd", "--root=/store/root", "--state=/run/store"]
+        self.run(["docker", "exec", "--detach", container, *containerd, f"--address={address}"])
+        ctr = ["ctr", f"--address={address}", "--namespace=k8s.io"]
+        until(
+            lambda: self.docker.exec(container, [*ctr, "version"], check=False),
+            lambda said: said.code == 0,
+            what="containerd answers in the node image",
+            timeout=30,
+            interval=0.1,
+            describe=lambda said: said.stderr,
+        )
+        for name in images:
+            importing = ["images", "import", "--discard-unpacked-layers", f"/archives/{name}.tar"]
+            self.docker.exec(container, [*ctr, *importing])
+        # Stopped by its own hand, so that its databases are whole.
+        self.docker.exec(container, ["pkill", "--exact", "containerd"])
+        until(
+            lambda: self.docker.exec(container, ["pgrep", "--exact", "containerd"], check=False),
+            lambda said: said.code != 0,
+            what="containerd stops in the node image",
+            timeout=30,
+            interval=0.1,
+        )
+        self.docker.exec(container, ["sh", "-s"], input=LINK)
+
+
+def images_in(store: Path) -> list[str]:
+    """The images that a store holds; none when it is not there any more."""
+    listed = store / "images"
+    return listed.read_text().split() if listed.exists() else []

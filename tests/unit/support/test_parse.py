@@ -1,0 +1,219 @@
+"""Parsers, on samples: the machine's own output where a tool was at hand (iproute2 6.1, ss), else
+written after the tool's source (cilium-dbg 1.19.6, bpftool 7, conntrack-tools 1.4)."""
+
+from collections.abc import Callable
+from ipaddress import ip_interface, ip_network
+
+import pytest
+
+from tests.support import parse
+from tests.support.parse import Backend, ParseError
+
+ROUTES = """[
+{"dst":"default","gateway":"10.128.0.1","dev":"eth0","flags":[]},
+{"dst":"10.4.0.0/26","gateway":"169.254.4.6","dev":"cilium_host","protocol":"kernel",
+ "prefsrc":"169.254.4.6","metrics":[{"mtu":1400}],"flags":[]},
+{"dst":"10.4.0.17","dev":"lxc12345","scope":"link","flags":["linkdown"]},
+{"type":"unreachable","dst":"10.4.0.0/20","dev":"lo","metric":4096,"table":"2004","flags":[]},
+{"dst":"10.5.0.0/24","protocol":"bgp","metric":20,"flags":[],"nexthops":[
+ {"gateway":"10.128.0.2","dev":"eth0","weight":1,"flags":[]},
+ {"gateway":"10.128.0.3","dev":"eth1","weight":1,"flags":[]}]}
+]"""
+
+ADDRESSES = """[{},
+{"ifindex":4,"ifname":"eth0","flags":["BROADCAST","UP"],"mtu":1400,"qdisc":"noqueue",
+ "operstate":"UP","link_type":"ether","address":"02:fc:00:00:00:01","addr_info":[
+  {"family":"inet","local":"10.128.0.2","prefixlen":20,"scope":"global","label":"eth0"},
+  {"family":"inet6","local":"fe80::1","prefixlen":64,"scope":"link"}]},
+{"ifindex":5,"ifname":"lxc1","mtu":1500,"operstate":"DOWN","addr_info":[]}]"""
+
+LINKS = """[
+{"ifindex":1,"ifname":"lo","mtu":65536,"operstate":"UNKNOWN","link_type":"loopback",
+ "address":"00:00:00:00:00:00"},
+{"ifindex":9,"link_index":8,"ifname":"lxc12345","mtu":1500,"operstate":"UP","master":"br0",
+ "address":"02:00:00:00:00:09","linkinfo":{"info_kind":"veth"},"link_netnsid":1},
+{"ifindex":10,"ifname":"cilium_vxlan","mtu":1500,"operstate":"UNKNOWN",
+ "address":"02:00:00:00:00:0a","linkinfo":{"info_kind":"vxlan","info_data":{"external":true}}}]"""
+
+MAPS = """[{"id":12,"type":"hash","name":"cilium_lb4_serv","flags":0,"bytes_key":12,
+"bytes_value":12,"max_entries":65536,"bytes_memlock":1000,"frozen":0,
+"pinned":["/sys/fs/bpf/tc/globals/cilium_lb4_services_v2"]},
+{"id":13,"type":"array","flags":0,"max_entries":1}]"""
+
+NET = """[{"xdp":[{"devname":"eth1","ifindex":5,"mode":"driver","id":7}],"tc":[
+{"devname":"eth0","ifindex":2,"kind":"tcx/ingress","name":"cil_from_netdev","prog_id":123,
+ "prog_flags":[],"link_id":9,"link_flags":[]},
+{"devname":"lxc1","ifindex":9,"kind":"clsact/ingress","name":"cil_from_container-lxc1","id":124}
+],"flow_dissector":[],"netfilter":[]}]"""
+
+SERVICES = """{
+ "10.96.0.10:53/UDP (0)": ["0.0.0.0:0 (3) (0) [ClusterIP, non-routable] "],
+ "10.96.0.10:53/UDP (2)": ["10.4.0.9:53/UDP (3) (2)"],
+ "10.96.0.10:53/UDP (1)": ["10.4.0.8:53/UDP (3) (1)"],
+ "203.0.113.1:80/TCP (0)": ["0.0.0.0:0 (4) (0) [LoadBalancer, Local, two-scopes] "],
+ "203.0.113.1:80/TCP (1)": ["backend 77 not found"],
+ "203.0.113.1:80/TCP/i (0)": ["0.0.0.0:0 (5) (0) [LoadBalancer] (L7LB Proxy Port: 10000)"],
+ "[fd00::1]:443/TCP (0)": ["[::]:0 (6) (0) [ClusterIP] "],
+ "[fd00::1]:443/TCP (1)": ["[fd00::2]:8443/TCP (6) (1)"]
+}"""
+
+ENDPOINTS = """[
+{"id":900,"status":{"external-identifiers":{"k8s-namespace":"x","k8s-pod-name":"web-1",
+  "pod-name":"x/web-1"},"identity":{"id":4711,"labels":["k8s:app=web","k8s:a=b"]},
+  "networking":{"addressing":[{"ipv4":"10.4.0.17"}],"interface-name":"lxc12345"},
+  "policy":{"realized":{"policy-enabled":"ingress"}},"state":"ready"}},
+{"id":5,"status":{"identity":{"id":1,"labels":["reserved:host"]},
+  "networking":{"addressing":[{}]},"state":"ready"}}]"""
+
+CONNTRACK = """\
+tcp      6 431999 ESTABLISHED src=10.4.0.2 dst=10.96.0.1 sport=40000 dport=443 src=10.128.0.2 \
+dst=10.4.0.2 sport=6443 dport=40000 [ASSURED] mark=0 use=1
+udp      17 29 src=10.4.0.2 dst=10.4.1.3 sport=50000 dport=53 [UNREPLIED] src=10.4.1.3 \
+dst=10.4.0.2 sport=53 dport=50000 mark=0 use=1
+ipv4     2 icmp     1 12 src=10.4.0.2 dst=10.4.1.3 type=8 code=0 id=7 src=10.4.1.3 dst=10.4.0.2 \
+type=0 code=0 id=7 use=1
+conntrack v1.4.8 (conntrack-tools): 3 flow entries have been shown.
+"""
+
+SS = """\
+ESTAB      0      0      192.0.2.2:36234      203.0.113.80:443
+LISTEN     0      128            *:8080                  *:*
+LISTEN     0      4096  127.0.0.53%lo:53           0.0.0.0:*
+TIME-WAIT  0      0      [::ffff:10.4.0.2]:8080      [fd00::1]:40000
+"""
+
+
+def test_routes() -> None:
+    default, own, pod, none, many = parse.routes(ROUTES)
+    assert (default.destination, default.gateways) == (ip_network("0.0.0.0/0"), ("10.128.0.1",))
+    assert (default.type, default.table, default.mtu, default.metric) == ("unicast", "main", 0, 0)
+    assert (own.protocol, own.source, own.mtu) == ("kernel", "169.254.4.6", 1400)
+    assert (pod.destination, pod.gateways, pod.devices) == (
+        ip_network("10.4.0.17/32"),
+        (),
+        ("lxc12345",),
+    )
+    assert (pod.scope, pod.flags) == ("link", ("linkdown",))
+    assert (none.type, none.table, none.metric) == ("unreachable", "2004", 4096)
+    assert many.gateways == ("10.128.0.2", "10.128.0.3")
+    assert many.devices == ("eth0", "eth1")
+
+
+def test_ipv6_routes() -> None:
+    text = '[{"dst":"default","gateway":"fe80::1","dev":"eth0"},{"dst":"fd00::1","dev":"lo"}]'
+    default, own = parse.routes(text, ipv6=True)
+    assert (default.destination, own.destination) == (ip_network("::/0"), ip_network("fd00::1"))
+    via = '[{"dst":"10.0.0.0/8","via":{"family":"inet6","host":"fe80::1"},"dev":"eth0"}]'
+    assert parse.routes(via)[0].gateways == ("fe80::1",)
+
+
+def test_addresses() -> None:
+    eth0, lxc = parse.addresses(ADDRESSES)
+    assert (eth0.name, eth0.index, eth0.mtu, eth0.state) == ("eth0", 4, 1400, "UP")
+    assert eth0.addresses == (ip_interface("10.128.0.2/20"), ip_interface("fe80::1/64"))
+    assert (lxc.addresses, lxc.mac) == ((), "")
+
+
+def test_links() -> None:
+    lo, lxc, vxlan = parse.links(LINKS)
+    assert (lo.kind, lo.is_tunnel, lo.peer, lo.master) == ("", False, 0, "")
+    assert (lxc.kind, lxc.is_tunnel, lxc.peer, lxc.master) == ("veth", False, 8, "br0")
+    assert (vxlan.kind, vxlan.is_tunnel) == ("vxlan", True)
+
+
+def test_bpf() -> None:
+    services, other = parse.bpf_maps(MAPS)
+    assert (services.id, services.type, services.max_entries) == (12, "hash", 65536)
+    assert services.pinned == ("/sys/fs/bpf/tc/globals/cilium_lb4_services_v2",)
+    assert (other.name, other.pinned) == ("", ())
+    found = [(p.interface, p.hook, p.name, p.id) for p in parse.bpf_net(NET)]
+    assert found == [
+        ("eth1", "xdp/driver", "", 7),
+        ("eth0", "tcx/ingress", "cil_from_netdev", 123),
+        ("lxc1", "clsact/ingress", "cil_from_container-lxc1", 124),
+    ]
+    assert parse.bpf_net(NET[1:-1]) == parse.bpf_net(NET)
+
+
+def test_cilium_services() -> None:
+    dns, external, internal, v6 = parse.cilium_services(SERVICES)
+    assert (dns.address, dns.port, dns.protocol, dns.internal) == ("10.96.0.10", 53, "UDP", False)
+    assert (dns.type, dns.flags, dns.missing) == ("ClusterIP", ("non-routable",), 0)
+    assert dns.backends == (Backend("10.4.0.8", 53, "UDP", 1), Backend("10.4.0.9", 53, "UDP", 2))
+    assert (external.type, external.flags) == ("LoadBalancer", ("Local", "two-scopes"))
+    assert (external.backends, external.missing) == ((), 1)
+    assert (internal.address, internal.internal, internal.backends) == ("203.0.113.1", True, ())
+    assert (v6.address, v6.backends) == ("fd00::1", (Backend("fd00::2", 8443, "TCP", 1),))
+
+
+def test_cilium_endpoints() -> None:
+    host, web = parse.cilium_endpoints(ENDPOINTS)
+    assert (host.id, host.pod, host.ipv4, host.policy, host.labels) == (
+        *(5, "", "", ""),
+        ("reserved:host",),
+    )
+    assert (web.pod, web.ipv4, web.identity, web.state) == ("x/web-1", "10.4.0.17", 4711, "ready")
+    assert (web.policy, web.interface) == ("ingress", "lxc12345")
+    assert web.labels == ("k8s:a=b", "k8s:app=web")
+
+
+def test_conntrack() -> None:
+    tcp, udp, icmp = parse.conntrack(CONNTRACK)
+    assert (tcp.protocol, tcp.seconds, tcp.state) == ("TCP", 431999, "ESTABLISHED")
+    assert (tcp.source, tcp.source_port, tcp.destination, tcp.destination_port) == (
+        *("10.4.0.2", 40000),
+        *("10.96.0.1", 443),
+    )
+    assert (tcp.reply_source, tcp.reply_source_port) == ("10.128.0.2", 6443)
+    assert (tcp.assured, tcp.replied, tcp.translated) == (True, True, True)
+    assert (udp.state, udp.assured, udp.replied, udp.translated) == ("", False, False, False)
+    assert (icmp.protocol, icmp.seconds, icmp.source_port) == ("ICMP", 12, 0)
+    assert icmp.replied
+    assert not icmp.translated
+
+
+def test_sockets() -> None:
+    found = [(s.state, s.local, s.local_port, s.peer, s.peer_port) for s in parse.sockets(SS)]
+    assert found == [
+        ("ESTAB", "192.0.2.2", 36234, "203.0.113.80", 443),
+        ("LISTEN", "*", 8080, "*", 0),
+        ("LISTEN", "127.0.0.53", 53, "0.0.0.0", 0),
+        ("TIME-WAIT", "10.4.0.2", 8080, "fd00::1", 40000),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parser", "texts"),
+    [
+        (parse.routes, ["nope", "{}", '[{"dev":"eth0"}]', '[{"dst":"10.0.0.0/99"}]', "[1]"]),
+        (parse.addresses, ["nope", '[{"ifname":"eth0"}]', "null"]),
+        (parse.links, ["nope", '[{"ifname":"eth0"}]']),
+        (parse.bpf_maps, ["nope", '[{"id":1}]', '{"error":"x"}']),
+        (parse.bpf_net, ["nope", "[{}]", '{"xdp":[],"tc":[{"devname":"a","kind":"b"}]}']),
+        (
+            parse.cilium_services,
+            [
+                "nope",
+                "[]",
+                '{"10.96.0.1:443 -> x": []}',
+                '{"10.96.0.1:443/TCP (0)": ["something new"]}',
+            ],
+        ),
+        (parse.cilium_endpoints, ["nope", '[{"id":1}]', '[{"id":1,"status":null}]']),
+        (parse.conntrack, ["nope", "tcp 6", "tcp 6 10 ESTABLISHED src=10.0.0.1 dst=10.0.0.2"]),
+        (parse.sockets, ["ESTAB 0 0", "ESTAB 0 0 here there"]),
+    ],
+)
+def test_another_form_is_an_error_that_says_so(
+    parser: Callable[[str], object], texts: list[str]
+) -> None:
+    for text in texts:
+        with pytest.raises(ParseError, match="cannot read "):
+            parser(text)
+
+
+@pytest.mark.parametrize(
+    "parser", [parse.routes, parse.addresses, parse.links, parse.conntrack, parse.sockets]
+)
+def test_nothing_is_an_empty_list(parser: Callable[[str], list[object]]) -> None:
+    assert parser("") == []
