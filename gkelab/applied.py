@@ -33,10 +33,16 @@ class Applied:
         if done:
             return False
         do()
-        with self._lock:
-            self._records[step] = key
-            self._write(self._records)
+        self.record(step, inputs)
         return True
+
+    def record(self, step: str, inputs: object) -> None:
+        """Write down that a step was done with these inputs."""
+        with self._lock:
+            if self._records is None:
+                self._records = self._read()
+            self._records[step] = content_key([json.dumps(inputs, sort_keys=True, default=str)])
+            self._write(self._records)
 
     def forget(self) -> None:
         """Drop what was read, so that the next question asks the cluster."""

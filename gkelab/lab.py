@@ -77,9 +77,10 @@ class Lab:
             self.supplier.tool("kubectl"), self.kubeconfig, context(cluster), self.run
         )
 
-    def helm(self, cluster: str) -> Helm:
-        """helm for one of the lab's clusters."""
-        return Helm(self.supplier.tool("helm"), self.kubeconfig, context(cluster), self.run)
+    @property
+    def helm(self) -> Helm:
+        """helm."""
+        return Helm(self.supplier.tool("helm"), self.run)
 
     def labels(self, role: str) -> dict[str, str]:
         """The labels of a container or network of this lab."""

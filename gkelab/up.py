@@ -18,9 +18,9 @@ from gkelab.steps.create_cluster import create_cluster, find_nodes, is_whole
 from gkelab.steps.create_networks import create_networks
 from gkelab.steps.deploy_workloads import deploy_mesh_workloads, deploy_workloads
 from gkelab.steps.hold_ranges import hold_in_nodes, hold_on_host
-from gkelab.steps.install_cilium import install_cilium
-from gkelab.steps.install_istio import install_istio
-from gkelab.steps.install_metallb import configure_pools, install_metallb
+from gkelab.steps.install_cilium import install_cilium, render_cilium
+from gkelab.steps.install_istio import install_istio, render_istio_objects
+from gkelab.steps.install_metallb import configure_pools, install_metallb, render_metallb
 from gkelab.steps.load_images import load_image
 from gkelab.steps.start_client import start_clients
 from gkelab.steps.wait_ready import wait_ready
@@ -38,15 +38,13 @@ EARLY = {"coredns", "pause", "etcd", "cilium", "cilium-operator"} | {
 
 @dataclass(frozen=True)
 class Step:
-    """A step of every cluster. `needs` are other steps; `tools` and `charts` come from the
-    supplier; `images` must be on the nodes before it runs."""
+    """A step of every cluster. `needs` are other steps; `images` must be on the nodes before
+    it runs."""
 
     name: str
     what: str
     do: Callable[[Lab, Cluster, Applied], str]
     needs: tuple[str, ...] = ("cluster",)
-    tools: tuple[str, ...] = ("kubectl",)
-    charts: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
 
 
@@ -56,16 +54,14 @@ CLUSTER_STEPS: tuple[Step, ...] = (
         "cilium",
         "install Cilium",
         install_cilium,
-        tools=("helm", "kubectl"),
-        charts=("cilium",),
+        needs=("cluster", "render-cilium"),
         images=("cilium", "cilium-operator", "hubble-relay"),
     ),
     Step(
         "metallb",
         "install MetalLB",
         install_metallb,
-        tools=("helm", "kubectl"),
-        charts=("metallb",),
+        needs=("cluster", "render-metallb"),
         images=("metallb-controller", "metallb-speaker"),
     ),
     Step("workloads", "deploy the sample workloads", deploy_workloads, images=("workload",)),
@@ -73,7 +69,7 @@ CLUSTER_STEPS: tuple[Step, ...] = (
         "istio",
         "install Istio",
         install_istio,
-        tools=("istioctl", "kubectl"),
+        needs=("cluster", "render-istio"),
         images=("istio-pilot", "istio-proxy"),
     ),
     Step("pools", "give MetalLB its pools", configure_pools, needs=("metallb", "cilium")),
@@ -134,25 +130,51 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
     folders = {role: stores.path(role, stored[role]) for role in ROLES}
     create = Task(
         f"cluster:{name}",
-        partial(create_cluster, lab, cluster, folders),
-        ("networks", "host-routes", "tool:kind", "tool:kubectl", *(task.name for task in fills)),
+        partial(create_cluster, lab, cluster, applied, folders, partial(render_cilium, lab, cluster)),
+        (
+            "networks",
+            "host-routes",
+            "tool:kind",
+            "tool:kubectl",
+            f"render-cilium:{name}",
+            *(task.name for task in fills),
+        ),
         what=f"create cluster {name}",
     )
-    tasks = [*fills, create]
+    tasks = [*fills, *_render_tasks(lab, cluster), create]
     loads = _loads(lab, cluster, stores, stored)
     tasks += loads.values()
     hold = Task(f"hold:{name}", partial(hold_in_nodes, lab, cluster), (f"cluster:{name}",))
     tasks.append(hold)
     for step in CLUSTER_STEPS:
         needs = [f"{need}:{name}" for need in step.needs]
-        needs += [f"tool:{tool}" for tool in step.tools]
-        needs += [f"chart:{chart}" for chart in step.charts]
         needs += [loads[image].name for image in step.images if image in loads]
         run = partial(step.do, lab, cluster, applied)
         tasks.append(Task(f"{step.name}:{name}", run, tuple(needs), what=step.what))
     done = [task.name for task in tasks]
     ready = Task(f"ready:{name}", partial(wait_ready, lab, cluster), tuple(done))
     return [*tasks, ready]
+
+
+def _render_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
+    """Charts to objects; they need programs and charts, and no cluster."""
+
+    def rendered(render: Callable[[], object]) -> Callable[[], str]:
+        def run() -> str:
+            render()
+            return CACHED
+
+        return run
+
+    name = cluster.name
+    cilium = rendered(lambda: render_cilium(lab, cluster))
+    metallb = rendered(lambda: render_metallb(lab))
+    istio = rendered(lambda: render_istio_objects(lab))
+    return [
+        Task(f"render-cilium:{name}", cilium, ("tool:helm", "chart:cilium")),
+        Task(f"render-metallb:{name}", metallb, ("tool:helm", "chart:metallb")),
+        Task(f"render-istio:{name}", istio, ("tool:istioctl",)),
+    ]
 
 
 def _storable(lab: Lab, wanted: Sequence[str]) -> list[str]:

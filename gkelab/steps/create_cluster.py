@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import yaml
 
+from gkelab.applied import Applied
 from gkelab.errors import LabError
 from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
 from gkelab.lab import Lab
+from gkelab.render import Rendered
 from gkelab.supply.imagestore import MOUNT, UNIT
 from gkelab.supply.pins import Role
 from gkelab.tools.docker import Container
@@ -19,13 +21,21 @@ from gkelab.wait import until
 
 KIND_LABEL = "io.x-k8s.kind.cluster"
 DROP_IN = "/etc/systemd/system/containerd.service.d/gkelab-store.conf"
+# kind applies this file when the API server is up, before it joins the workers.
+CNI = "/kind/manifests/default-cni.yaml"
 FINISHED = "/etc/gkelab/kind-finished"
 
 
-def create_cluster(lab: Lab, cluster: Cluster, stores: Mapping[Role, Path]) -> str:
+def create_cluster(
+    lab: Lab,
+    cluster: Cluster,
+    applied: Applied,
+    stores: Mapping[Role, Path],
+    cni: Callable[[], Rendered],
+) -> str:
     """Create the cluster, or start it when it is stopped; one half made is made anew.
 
-    `stores` maps a role to its image store. Raises LabError when a cluster of that name is not
+    `stores` maps a role to its image store; `cni` gives the CNI's objects. Raises LabError when a cluster of that name is not
     this lab's, CommandError when kind fails.
     """
     nodes = find_nodes(lab, cluster)
@@ -40,8 +50,10 @@ def create_cluster(lab: Lab, cluster: Cluster, stores: Mapping[Role, Path]) -> s
         if _finished(lab, cluster):
             return started
     lab.docker.remove_containers([node.id for node in nodes])
+    objects = cni()
+    settings = node_settings(lab, stores, objects.file)
     lab.kind.create(
-        cluster_config(cluster, lab.supplier.reference("node"), node_settings(lab, stores)),
+        cluster_config(cluster, lab.supplier.reference("node"), settings),
         network=cluster.subnet.docker_network,
         kubeconfig=lab.kubeconfig,
         node_arguments={
@@ -53,6 +65,7 @@ def create_cluster(lab: Lab, cluster: Cluster, stores: Mapping[Role, Path]) -> s
         log=lab.log(f"kind-{cluster.name}"),
         timeout=lab.timeouts.create_cluster,
     )
+    applied.record("cilium", objects.key)
     _mark_finished(lab, cluster)
     return f"{len(cluster.nodes)} nodes"
 
@@ -101,12 +114,14 @@ def wait_for_api(lab: Lab, cluster: Cluster) -> None:
     )
 
 
-def node_settings(lab: Lab, stores: Mapping[Role, Path]) -> NodeSettings:
+def node_settings(lab: Lab, stores: Mapping[Role, Path], cni: Path) -> NodeSettings:
     """What the nodes mount: their role's image store, with the drop-in that makes containerd
-    take it; and the OCI runtime where this host cannot grant every capability."""
+    take it; the CNI's objects, where kind looks for them; and the OCI runtime where this host
+    cannot grant every capability."""
     mounts: dict[Role, dict[str, str]] = {
         role: {str(store): MOUNT, str(store / UNIT): DROP_IN} for role, store in stores.items()
     }
+    mounts["control-plane"][str(cni)] = CNI
     if not lab.facts.missing_capabilities:
         return NodeSettings(mounts)
     runtime = {str(RUNTIME_DIR): str(RUNTIME_DIR)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gkelab.applied import Applied
+from gkelab.graph import CACHED
 from gkelab.lab import Lab, manifests
 from gkelab.topology import Cluster
 from gkelab.wait import until
@@ -18,7 +19,7 @@ def deploy_workloads(lab: Lab, cluster: Cluster, applied: Applied) -> str:
     changed = applied.once(
         "workloads", objects, lambda: lab.kubectl(cluster.name).apply(objects)
     )
-    return "sample" if changed else ""
+    return "sample" if changed else CACHED
 
 
 def deploy_mesh_workloads(lab: Lab, cluster: Cluster, applied: Applied) -> str:
@@ -36,7 +37,7 @@ def deploy_mesh_workloads(lab: Lab, cluster: Cluster, applied: Applied) -> str:
         )
         kubectl.apply(objects)
 
-    return "sample-mesh" if applied.once("mesh-workloads", objects, deploy) else ""
+    return "sample-mesh" if applied.once("mesh-workloads", objects, deploy) else CACHED
 
 
 def with_image(lab: Lab, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:

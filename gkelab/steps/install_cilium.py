@@ -5,21 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 from gkelab.applied import Applied
+from gkelab.graph import CACHED
 from gkelab.lab import Lab, manifest, merge
+from gkelab.render import Rendered, render_chart
 from gkelab.topology import Cluster
 
 NAMESPACE = "kube-system"
 
 
 def install_cilium(lab: Lab, cluster: Cluster, applied: Applied) -> str:
-    """Install or upgrade Cilium's chart. It does not wait: nodes become Ready when it runs."""
-    values = cilium_values(lab, cluster)
-    chart = lab.supplier.pins.charts["cilium"]
+    """Apply Cilium's chart where it changed; kind itself applies it to a cluster that it makes.
 
-    def install() -> None:
-        lab.helm(cluster.name).upgrade("cilium", lab.supplier.chart("cilium"), NAMESPACE, values)
+    It does not wait: nodes become Ready when Cilium runs.
+    """
+    rendered = render_cilium(lab, cluster)
+    kubectl = lab.kubectl(cluster.name)
+    changed = applied.once("cilium", rendered.key, lambda: kubectl.apply(rendered.objects()))
+    return lab.supplier.pins.charts["cilium"].version if changed else CACHED
 
-    return "" if not applied.once("cilium", [chart.version, values], install) else chart.version
+
+def render_cilium(lab: Lab, cluster: Cluster) -> Rendered:
+    """Cilium's objects for this cluster."""
+    return render_chart(lab, "cilium", NAMESPACE, cilium_values(lab, cluster))
 
 
 def cilium_values(lab: Lab, cluster: Cluster) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from gkelab.applied import Applied
+from gkelab.graph import CACHED
 from gkelab.lab import Lab, manifest, merge
+from gkelab.render import Rendered, render_istio
 from gkelab.topology import Cluster
 from gkelab.wait import until
 
@@ -16,15 +16,12 @@ NAMESPACE = "istio-system"
 
 def install_istio(lab: Lab, cluster: Cluster, applied: Applied) -> str:
     """Apply Istio's objects; it does not wait for istiod to run."""
-    operator = istio_operator(lab)
-    version = lab.supplier.pins.tools["istioctl"].version_of(lab.supplier.name)
+    rendered = render_istio_objects(lab)
 
     def install() -> None:
-        kubectl = lab.kubectl(cluster.name)
-        objects = lab.istioctl.generate(operator, lab.folder / "istio" / cluster.name)
-        kubectl.apply([_namespace()])
+        objects = rendered.objects()
         definitions = [item for item in objects if item["kind"] == "CustomResourceDefinition"]
-        kubectl.apply(definitions)
+        lab.kubectl(cluster.name).apply([_namespace(), *definitions])
         # A definition that was just made is served a moment later; what uses it may be refused.
         until(
             lambda: _apply(lab, cluster, [o for o in objects if o not in definitions]),
@@ -34,7 +31,13 @@ def install_istio(lab: Lab, cluster: Cluster, applied: Applied) -> str:
             interval=1,
         )
 
-    return "" if not applied.once("istio", [version, operator], install) else version
+    version = lab.supplier.pins.tools["istioctl"].version_of(lab.supplier.name)
+    return version if applied.once("istio", rendered.key, install) else CACHED
+
+
+def render_istio_objects(lab: Lab) -> Rendered:
+    """Istio's objects."""
+    return render_istio(lab, istio_operator(lab))
 
 
 def istio_operator(lab: Lab) -> dict[str, Any]:
@@ -50,15 +53,7 @@ def istio_operator(lab: Lab) -> dict[str, Any]:
 
 
 def _apply(lab: Lab, cluster: Cluster, objects: list[dict[str, Any]]) -> str:
-    said = lab.kubectl(cluster.name)(
-        "apply",
-        "--server-side",
-        "--force-conflicts",
-        "--field-manager=gkelab",
-        "--filename=-",
-        input=yaml.safe_dump_all(objects, sort_keys=False),
-        check=False,
-    )
+    said = lab.kubectl(cluster.name).apply(objects, check=False)
     return "" if said.code == 0 else said.stderr.strip() or "kubectl apply failed"
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
-import yaml
-
 from gkelab.applied import Applied
+from gkelab.graph import CACHED
 from gkelab.lab import Lab, manifest, manifests
+from gkelab.render import Rendered, render_chart
 from gkelab.topology import Cluster
 from gkelab.wait import until
 
@@ -15,16 +16,32 @@ NAMESPACE = "metallb-system"
 
 
 def install_metallb(lab: Lab, cluster: Cluster, applied: Applied) -> str:
-    """Install MetalLB's chart; it does not wait for it to run."""
-    values = manifest("metallb/values.yaml")
-    chart = lab.supplier.pins.charts["metallb"]
+    """Apply MetalLB's chart; it does not wait for it to run."""
+    rendered = render_metallb(lab)
 
     def install() -> None:
-        kubectl = lab.kubectl(cluster.name)
-        kubectl.apply(manifests("metallb/namespace.yaml"))
-        lab.helm(cluster.name).upgrade("metallb", lab.supplier.chart("metallb"), NAMESPACE, values)
+        first = [*manifests("metallb/namespace.yaml"), *_memberlist(lab, cluster)]
+        lab.kubectl(cluster.name).apply([*first, *rendered.objects()])
 
-    return "" if not applied.once("metallb", [chart.version, values], install) else chart.version
+    version = lab.supplier.pins.charts["metallb"].version
+    return version if applied.once("metallb", rendered.key, install) else CACHED
+
+
+def render_metallb(lab: Lab) -> Rendered:
+    """MetalLB's objects."""
+    return render_chart(lab, "metallb", NAMESPACE, manifest("metallb/values.yaml"))
+
+
+def _memberlist(lab: Lab, cluster: Cluster) -> list[dict[str, Any]]:
+    """The speakers' shared key, made before they start: the controller would make it too, but
+    pods that found no Secret to mount try again only after a while."""
+    if lab.kubectl(cluster.name).get("secret", "metallb-memberlist", NAMESPACE):
+        return []
+    metadata = {"name": "metallb-memberlist", "namespace": NAMESPACE}
+    key = secrets.token_urlsafe(96)
+    return [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"secretkey": key}}
+    ]
 
 
 def configure_pools(lab: Lab, cluster: Cluster, applied: Applied) -> str:
@@ -33,9 +50,8 @@ def configure_pools(lab: Lab, cluster: Cluster, applied: Applied) -> str:
 
     def configure() -> None:
         kubectl = lab.kubectl(cluster.name)
-        text = ["apply", "--server-side", "--force-conflicts", "--field-manager=gkelab"]
         until(
-            lambda: kubectl(*text, "--filename=-", input=_dump(objects), check=False),
+            lambda: kubectl.apply(objects, check=False),
             lambda said: said.code == 0,
             what="MetalLB's webhook takes the address pools",
             timeout=lab.timeouts.webhook,
@@ -44,7 +60,7 @@ def configure_pools(lab: Lab, cluster: Cluster, applied: Applied) -> str:
         )
 
     changed = applied.once("pools", objects, configure)
-    return f"external {cluster.external_pool}, internal {cluster.internal_pool}" if changed else ""
+    return f"external {cluster.external_pool}, internal {cluster.internal_pool}" if changed else CACHED
 
 
 def pools(cluster: Cluster) -> list[dict[str, Any]]:
@@ -66,7 +82,3 @@ def pools(cluster: Cluster) -> list[dict[str, Any]]:
 def _object(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
     metadata = {"name": name, "namespace": NAMESPACE}
     return {"apiVersion": "metallb.io/v1beta1", "kind": kind, "metadata": metadata, "spec": spec}
-
-
-def _dump(objects: list[dict[str, Any]]) -> str:
-    return yaml.safe_dump_all(objects, sort_keys=False)

@@ -1,4 +1,4 @@
-"""helm: charts with values as data."""
+"""helm: charts rendered to objects, with values as data; the lab applies them itself."""
 
 from __future__ import annotations
 
@@ -14,45 +14,27 @@ from gkelab.shell import Runner
 
 @dataclass(frozen=True)
 class Helm:
-    """helm for one cluster. Methods raise CommandError when helm refuses."""
+    """The helm program. Methods raise CommandError when it refuses."""
 
     program: Path
-    kubeconfig: Path
-    context: str
     run: Runner
 
-    def upgrade(
-        self, release: str, chart: Path, namespace: str, values: Mapping[str, Any]
-    ) -> None:
-        """Install or upgrade a release; it does not wait for what it installs to be ready."""
-        self.run(
-            [
-                str(self.program),
-                "upgrade",
-                "--install",
-                release,
-                str(chart),
-                f"--namespace={namespace}",
-                "--create-namespace",
-                f"--kubeconfig={self.kubeconfig}",
-                f"--kube-context={self.context}",
-                "--values=-",
-            ],
+    def template(
+        self,
+        release: str,
+        chart: Path,
+        namespace: str,
+        kubernetes: str,
+        values: Mapping[str, Any],
+    ) -> str:
+        """The chart's objects as YAML, CRDs among them, for a Kubernetes of this version."""
+        words = ["template", release, str(chart), f"--namespace={namespace}", "--include-crds"]
+        return self.run(
+            [str(self.program), *words, f"--kube-version={kubernetes}", "--values=-"],
             input=yaml.safe_dump(dict(values), sort_keys=False),
-        )
+        ).stdout
 
-
-def pull(
-    program: Path, repository: str, chart: str, version: str, folder: Path, run: Runner
-) -> None:
-    """Fetch a chart's archive from its repository into a folder."""
-    run(
-        [
-            str(program),
-            "pull",
-            chart,
-            f"--repo={repository}",
-            f"--version={version}",
-            f"--destination={folder}",
-        ]
-    )
+    def pull(self, repository: str, chart: str, version: str, folder: Path) -> None:
+        """Fetch a chart's archive from its repository into a folder."""
+        words = ["pull", chart, f"--repo={repository}", f"--version={version}"]
+        self.run([str(self.program), *words, f"--destination={folder}"])

@@ -19,10 +19,11 @@ class Istioctl:
     program: Path
     run: Runner
 
-    def generate(self, operator: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
-        """The objects of an IstioOperator. `folder` is the lab's own: istioctl reads a file."""
+    def generate(self, operator: Mapping[str, Any], folder: Path) -> str:
+        """The objects of an IstioOperator as YAML. `folder` is the lab's own: istioctl reads a file."""
         folder.mkdir(parents=True, exist_ok=True)
         source = folder / "istio-operator.yaml"
         source.write_text(yaml.safe_dump(dict(operator), sort_keys=False))
-        said = self.run([str(self.program), "manifest", "generate", f"--filename={source}"])
-        return [item for item in yaml.load_all(said.stdout, yaml.CSafeLoader) if item]
+        return self.run(
+            [str(self.program), "manifest", "generate", f"--filename={source}"]
+        ).stdout

@@ -68,6 +68,8 @@ def cluster_config(
             "maxPods": cluster.max_pods,
             "failCgroupV1": False,
             "serializeImagePulls": False,
+            # How soon a changed Secret reaches a running pod; MetalLB waits for its webhook's.
+            "syncFrequency": "5s",
         },
     ]
     config: dict[str, Any] = {
@@ -75,7 +77,7 @@ def cluster_config(
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": cluster.name,
         "networking": {
-            "disableDefaultCNI": True,
+            "disableDefaultCNI": False,  # kind applies the manifest that the lab mounts
             "kubeProxyMode": "none",
             "podSubnet": str(cluster.pod_range),
             "serviceSubnet": str(cluster.services_range),

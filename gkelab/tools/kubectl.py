@@ -39,17 +39,14 @@ class Kubectl:
         """Run kubectl with these words."""
         return self.run(self.argv(*words), input=input, check=check, timeout=timeout)
 
-    def apply(self, objects: Sequence[Object], *, manager: str = "gkelab") -> None:
+    def apply(self, objects: Sequence[Object], *, check: bool = True) -> Result:
         """Apply objects on the server's side; the lab is their field manager."""
-        text = yaml.safe_dump_all(objects, sort_keys=False)
-        self(
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            f"--field-manager={manager}",
-            "--filename=-",
-            input=text,
-        )
+        return self.apply_text(yaml.dump_all(objects, Dumper=yaml.CSafeDumper), check=check)
+
+    def apply_text(self, text: str, *, check: bool = True) -> Result:
+        """Apply objects given as YAML."""
+        how = ["--server-side", "--force-conflicts", "--field-manager=gkelab"]
+        return self("apply", *how, "--filename=-", input=text, check=check)
 
     def get(self, kind: str, name: str, namespace: str = "") -> Object | None:
         """One object, or None where there is none."""
