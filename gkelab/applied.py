@@ -23,7 +23,7 @@ class Applied:
     _records: dict[str, str] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def once(self, step: str, inputs: object, do: Callable[[], None]) -> bool:
+    def once(self, step: str, inputs: object, do: Callable[[], object]) -> bool:
         """Run `do` unless it was done with these inputs (plain data); whether it ran."""
         key = content_key([json.dumps(inputs, sort_keys=True, default=str)])
         with self._lock:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gkelab.errors import LabError
+from gkelab.host.uses import host_claims
+from gkelab.shell import Runner
 from gkelab.supply.pins import SupplierName
 from gkelab.tools.docker import LABEL, PLAN, SUPPLIER, Docker, Network
 from gkelab.tools.iproute import PROTOCOL, IpRoute
@@ -70,9 +72,15 @@ def claims(networks: Sequence[Network], ip: IpRoute) -> list[Claim]:
     return taken
 
 
-def make_plan(path: Path, docker: Docker, ip: IpRoute) -> tuple[ResolvedTopology, Found | None]:
+def make_plan(
+    path: Path,
+    docker: Docker,
+    ip: IpRoute,
+    in_use: Callable[[Runner], Sequence[Claim]] = host_claims,
+) -> tuple[ResolvedTopology, Found | None]:
     """The plan for a topology file on this machine, and the lab of that name if it exists.
 
+    `in_use` gives the addresses that this host must reach; only a new lab asks for them.
     Ranges given as a size stay what they are in an existing lab. Raises LabError when the
     topology is wrong or overlaps, when an existing lab of that name was made from another
     topology, and when another lab exists.
@@ -92,4 +100,5 @@ def make_plan(path: Path, docker: Docker, ip: IpRoute) -> tuple[ResolvedTopology
             f"Lab {labs[0].name} is on this machine, and its outside ranges are those of every lab",
             f"remove it first: invoke down --lab {labs[0].name}",
         )
-    return resolve(topology, claims(docker.networks(), ip)), None
+    taken = [*claims(docker.networks(), ip), *in_use(docker.run)]
+    return resolve(topology, taken), None

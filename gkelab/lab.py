@@ -73,9 +73,7 @@ class Lab:
 
     def kubectl(self, cluster: str) -> Kubectl:
         """kubectl for one of the lab's clusters."""
-        return Kubectl(
-            self.supplier.tool("kubectl"), self.kubeconfig, context(cluster), self.run
-        )
+        return Kubectl(self.supplier.tool("kubectl"), self.kubeconfig, context(cluster), self.run)
 
     @property
     def helm(self) -> Helm:

@@ -98,7 +98,9 @@ def lab_tasks(lab: Lab) -> list[Task]:
     """The tasks that make this lab, beside the supplier's."""
     tasks = [
         Task("networks", partial(create_networks, lab), what="create the VPC's networks"),
-        Task("host-routes", partial(hold_on_host, lab), ("networks",), what="hold the made-up ranges"),
+        Task(
+            "host-routes", partial(hold_on_host, lab), ("networks",), what="hold the made-up ranges"
+        ),
         Task(
             "client",
             partial(start_clients, lab),
@@ -112,7 +114,8 @@ def lab_tasks(lab: Lab) -> list[Task]:
         tasks += mine
         goals.append(f"ready:{cluster.name}")
     tasks.append(Task("lab", lambda: CACHED, tuple(goals)))
-    return tasks
+    # Clusters share the image stores, and so the tasks that fill them.
+    return list({task.name: task for task in tasks}.values())
 
 
 def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
@@ -126,11 +129,13 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
         stored = {node.role: mounted[node.name] for node in cluster.nodes}
     else:
         stored = {role: _storable(lab, stores.wanted(role)) for role in ROLES}
-    fills = [] if whole else [_fill_task(stores, name, role, stored[role]) for role in ROLES]
+    fills = [] if whole else [fill_task(stores, role, stored[role]) for role in ROLES]
     folders = {role: stores.path(role, stored[role]) for role in ROLES}
     create = Task(
         f"cluster:{name}",
-        partial(create_cluster, lab, cluster, applied, folders, partial(render_cilium, lab, cluster)),
+        partial(
+            create_cluster, lab, cluster, applied, folders, partial(render_cilium, lab, cluster)
+        ),
         (
             "networks",
             "host-routes",
@@ -144,7 +149,12 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
     tasks = [*fills, *_render_tasks(lab, cluster), create]
     loads = _loads(lab, cluster, stores, stored)
     tasks += loads.values()
-    hold = Task(f"hold:{name}", partial(hold_in_nodes, lab, cluster), (f"cluster:{name}",))
+    hold = Task(
+        f"hold:{name}",
+        partial(hold_in_nodes, lab, cluster),
+        (f"cluster:{name}",),
+        what="hold the made-up ranges in the nodes",
+    )
     tasks.append(hold)
     for step in CLUSTER_STEPS:
         needs = [f"{need}:{name}" for need in step.needs]
@@ -152,7 +162,12 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
         run = partial(step.do, lab, cluster, applied)
         tasks.append(Task(f"{step.name}:{name}", run, tuple(needs), what=step.what))
     done = [task.name for task in tasks]
-    ready = Task(f"ready:{name}", partial(wait_ready, lab, cluster), tuple(done))
+    ready = Task(
+        f"ready:{name}",
+        partial(wait_ready, lab, cluster),
+        tuple(done),
+        what=f"wait until all of {name} is ready",
+    )
     return [*tasks, ready]
 
 
@@ -183,7 +198,9 @@ def _storable(lab: Lab, wanted: Sequence[str]) -> list[str]:
     return [image for image in wanted if image in EARLY]
 
 
-def _fill_task(stores: ImageStores, cluster: str, role: Role, images: Sequence[str]) -> Task:
+def fill_task(stores: ImageStores, role: Role, images: Sequence[str]) -> Task:
+    """The task that fills a role's image store with these images."""
+
     def fill() -> str:
         stores.node_image()
         if stores.filled(role, images):
@@ -192,11 +209,11 @@ def _fill_task(stores: ImageStores, cluster: str, role: Role, images: Sequence[s
         return f"{len(images)} images"
 
     needs = ("image:node", *(f"image:{image}" for image in images))
-    return Task(f"store:{role}:{cluster}", fill, needs, what=f"fill the {role}s' image store")
+    return Task(f"store:{role}", fill, needs, what=f"fill the {role}s' image store")
 
 
 def _loads(
-    lab: Lab, cluster: Cluster, stores: ImageStores, stored: Mapping[str, Sequence[str]]
+    lab: Lab, cluster: Cluster, stores: ImageStores, stored: Mapping[Role, Sequence[str]]
 ) -> dict[str, Task]:
     """Tasks, by image, for images that some role needs and its store does not hold."""
     missing = {

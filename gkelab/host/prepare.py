@@ -13,10 +13,12 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gkelab.errors import LabError
 from gkelab.host.facts import HostFacts, command_missing
-from gkelab.shell import Runner
+from gkelab.shell import CommandError, Result, Runner
+from gkelab.timeouts import TIMEOUTS
 from gkelab.wait import until
 
 RUNTIME_DIR = Path("/usr/local/libexec/gkelab")
@@ -32,44 +34,62 @@ PROGRAMS = {
     "ip": "iproute2",
     "jq": "jq",
     "mmdebstrap": "mmdebstrap",
+    "sysctl": "procps",
 }
+# Debian 13 keeps docker's client in a package of its own, which docker.io only recommends.
+CLIENT = "docker-cli"
+SYSTEMS = ("debian", "ubuntu")
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """One thing to do to the host: why, the commands that do it, and how the lab does it."""
+    """One thing to do to the host: the doctor's check that it mends, why, the commands that do
+    it, and how the lab does it."""
 
+    check: str
     why: str
     commands: tuple[str, ...]
     do: Callable[[], None]
 
 
 def needed(facts: HostFacts, run: Runner, *, build: bool) -> list[Preparation]:
-    """The preparations this host still needs, in order. `build`: images will be built here."""
+    """The preparations this host still needs, in order. `build`: images will be built here.
+
+    Raises LabError when docker's settings cannot be read.
+    """
     todo: list[Preparation] = []
-    programs = [name for name in PROGRAMS if name not in ({"mmdebstrap"} if not build else set())]
-    if shutil.which("docker") and docker_answers(run):
-        programs.remove("dockerd")
-    if not facts.missing_capabilities:
-        programs.remove("jq")
+    answer = ask_docker(run)
+    have = (facts.inotify_instances, facts.inotify_watches)
+    # Half of what the lab would set is enough, and is what some systems have.
+    low = {
+        key: want
+        for (key, want), limit in zip(INOTIFY.items(), have, strict=True)
+        if limit < want // 2
+    }
+    unused = {
+        "dockerd": answer.code == 0,
+        "jq": not facts.missing_capabilities,
+        "mmdebstrap": not build,
+        "sysctl": not low,
+    }
+    programs = [name for name in PROGRAMS if not unused.get(name, False)]
     packages = [PROGRAMS[name] for name in command_missing(programs)]
+    if shutil.which("docker") is None and PROGRAMS["dockerd"] not in packages:
+        packages.append(CLIENT)
     if packages:
         todo.append(_packages(packages, run))
     if facts.missing_capabilities and not runtime_installed(facts.missing_capabilities):
         todo.append(_runtime(facts, run))
-    if not docker_answers(run):
-        todo.append(_start_docker(facts, run))
-    low = {
-        key: want
-        for key, want, have in (
-            ("fs.inotify.max_user_instances", 1024, facts.inotify_instances),
-            ("fs.inotify.max_user_watches", 524288, facts.inotify_watches),
-        )
-        if have < INOTIFY[key] // 2
-    }
+    if answer.code != 0:
+        todo.append(_start_docker(facts, run, answer))
     if low:
         todo.append(_sysctl(low, run))
     return todo
+
+
+def may_prepare(facts: HostFacts, *, allowed: bool) -> bool:
+    """Whether `up` prepares this host itself. `allowed` is whether the person lets it."""
+    return allowed and facts.root and facts.os_id in SYSTEMS
 
 
 def carry_out(
@@ -86,7 +106,7 @@ def carry_out(
         raise LabError(
             "This host is not ready and --no-host-setup forbids touching it", f"run:\n{commands}"
         )
-    if not facts.root or facts.os_id not in ("debian", "ubuntu"):
+    if not may_prepare(facts, allowed=allowed):
         who = "as root" if not facts.root else f"for {facts.os_id or 'this system'}"
         raise LabError(
             "This host is not ready, and `up` prepares only Debian and Ubuntu, as root",
@@ -97,33 +117,50 @@ def carry_out(
         item.do()
 
 
+def ask_docker(run: Runner) -> Result:
+    """What the docker daemon says when asked for its version: code 0 when it answers this user,
+    127 when there is no docker."""
+    argv = ("docker", "version", "--format", "{{.Server.Version}}")
+    if shutil.which("docker") is None:
+        return Result(argv, 127, "", "docker is not installed")
+    try:
+        return run(argv, check=False, timeout=TIMEOUTS.docker_answers)
+    except CommandError as error:
+        return Result(argv, error.result.code, "", error.message)
+
+
 def docker_answers(run: Runner) -> bool:
     """Whether a docker daemon answers this user."""
-    if shutil.which("docker") is None:
-        return False
-    return run(["docker", "version", "--format", "{{.Server.Version}}"], check=False).code == 0
+    return ask_docker(run).code == 0
 
 
 def runtime_installed(missing: Sequence[str]) -> bool:
-    """Whether the capability wrapper is in place, for just these capabilities."""
+    """Whether the capability wrapper is in place, for just these capabilities.
+
+    Raises LabError when docker's settings cannot be read.
+    """
     listed = RUNTIME_DIR / "missing-capabilities.json"
     current = Path(__file__).with_name("runc-caps").read_text()
     return (
         listed.exists()
-        and json.loads(listed.read_text()) == list(missing)
+        and listed.read_text() == _listed(missing)
         and RUNTIME.exists()
         and RUNTIME.read_text() == current
-        and DAEMON_JSON.exists()
-        and json.loads(DAEMON_JSON.read_text()).get("default-runtime") == "gkelab"
+        and _docker_settings().get("default-runtime") == "gkelab"
     )
 
 
 def stop_docker(run: Runner, *, timeout: float) -> None:
-    """Stop a dockerd that the lab started, gracefully (it takes more than 6 s)."""
-    pid = int(PID_FILE.read_text())
+    """Stop a dockerd that the lab started, gracefully (it takes more than 6 s).
+
+    Raises LabError when none wrote its process's number.
+    """
+    pid = _dockerd()
+    if pid is None:
+        raise LabError(f"{PID_FILE} names no running dockerd", "stop docker as you started it")
     run(["kill", "-TERM", str(pid)])
     until(
-        lambda: PID_FILE.exists(),
+        PID_FILE.exists,
         lambda there: not there,
         what="docker stops",
         timeout=timeout,
@@ -135,8 +172,9 @@ def start_docker(facts: HostFacts, run: Runner, *, timeout: float = 60) -> None:
     if facts.systemd:
         run(["systemctl", "enable", "--now", "docker"])
     else:
-        if PID_FILE.exists() and not Path(f"/proc/{PID_FILE.read_text().strip()}").exists():
-            PID_FILE.unlink()  # left by a killed dockerd; a new one refuses to start beside it
+        if _dockerd() is None:
+            # Left by a killed dockerd: a new one refuses to start beside it.
+            PID_FILE.unlink(missing_ok=True)
         with DOCKERD_LOG.open("ab") as log:
             subprocess.Popen(
                 ["dockerd"],
@@ -153,18 +191,51 @@ def start_docker(facts: HostFacts, run: Runner, *, timeout: float = 60) -> None:
     )
 
 
+def _dockerd() -> int | None:
+    """The process that docker's pid file names, if that is a dockerd: numbers are used again."""
+    text = PID_FILE.read_text().strip() if PID_FILE.exists() else ""
+    name = Path("/proc") / text / "comm"
+    alive = text.isdigit() and name.exists() and name.read_text().strip() == "dockerd"
+    return int(text) if alive else None
+
+
+def _docker_settings() -> dict[str, Any]:
+    if not DAEMON_JSON.exists():
+        return {}
+    try:
+        settings = json.loads(DAEMON_JSON.read_text())
+    except (OSError, ValueError) as error:
+        raise LabError(f"{DAEMON_JSON} cannot be read: {error}", "mend it") from error
+    if not isinstance(settings, dict):
+        raise LabError(f"{DAEMON_JSON} holds no JSON object", "mend it")
+    return settings
+
+
+def _with_runtime(settings: dict[str, Any]) -> dict[str, Any]:
+    runtimes = {**settings.get("runtimes", {}), "gkelab": {"path": str(RUNTIME)}}
+    return {**settings, "runtimes": runtimes, "default-runtime": "gkelab"}
+
+
+def _listed(missing: Sequence[str]) -> str:
+    return json.dumps(list(missing)) + "\n"
+
+
 def _packages(packages: list[str], run: Runner) -> Preparation:
-    install = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    install = ["apt-get", "install", "-y", "--no-install-recommends"]
+    commands = ["apt-get update", shlex.join([*install, *packages])]
+    if PROGRAMS["dockerd"] in packages:
+        commands.append(f"{shlex.join([*install, CLIENT])} # where docker.io came without docker")
 
     def do() -> None:
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         # Debian's docker.io starts its service on installation where a service manager runs.
         run(["apt-get", "update"], env=quiet)
-        run(install, env=quiet)
+        run([*install, *packages], env=quiet)
+        if shutil.which("docker") is None:
+            run([*install, CLIENT], env=quiet)
 
-    return Preparation(
-        f"installing {', '.join(packages)}", ("apt-get update", shlex.join(install)), do
-    )
+    why = f"installing {', '.join(packages)}"
+    return Preparation("programs", why, tuple(commands), do)
 
 
 def _runtime(facts: HostFacts, run: Runner) -> Preparation:
@@ -174,11 +245,9 @@ def _runtime(facts: HostFacts, run: Runner) -> Preparation:
     def do() -> None:
         RUNTIME_DIR.mkdir(parents=True, exist_ok=True)
         shutil.copy(Path(__file__).with_name("runc-caps"), RUNTIME)
-        (RUNTIME_DIR / "missing-capabilities.json").write_text(json.dumps(list(missing)) + "\n")
+        (RUNTIME_DIR / "missing-capabilities.json").write_text(_listed(missing))
         DAEMON_JSON.parent.mkdir(parents=True, exist_ok=True)
-        settings = json.loads(DAEMON_JSON.read_text()) if DAEMON_JSON.exists() else {}
-        settings.setdefault("runtimes", {})["gkelab"] = {"path": str(RUNTIME)}
-        settings["default-runtime"] = "gkelab"
+        settings = _with_runtime(_docker_settings())
         DAEMON_JSON.write_text(json.dumps(settings, indent=2) + "\n")
         if docker_answers(run):
             if facts.systemd:
@@ -188,28 +257,28 @@ def _runtime(facts: HostFacts, run: Runner) -> Preparation:
                 start_docker(facts, run)
 
     return Preparation(
+        "capabilities",
         f"this machine cannot grant {names}: registering a runtime with docker that does not ask",
         (
             f"install -D {Path(__file__).with_name('runc-caps')} {RUNTIME}",
             f"echo '{json.dumps(list(missing))}' > {RUNTIME_DIR}/missing-capabilities.json",
-            f'add {{"default-runtime": "gkelab", "runtimes": {{"gkelab": {{"path": "{RUNTIME}"}}}}}}'
-            f" to {DAEMON_JSON}, and restart docker",
+            f"add {json.dumps(_with_runtime({}))} to {DAEMON_JSON}, and restart docker",
         ),
         do,
     )
 
 
-def _start_docker(facts: HostFacts, run: Runner) -> Preparation:
+def _start_docker(facts: HostFacts, run: Runner, answer: Result) -> Preparation:
     command = "systemctl enable --now docker" if facts.systemd else "dockerd &"
-    return Preparation("starting docker", (command,), lambda: start_docker(facts, run))
+    if "permission denied" in answer.stderr.lower():
+        command = 'usermod --append --groups docker "$USER", then log in again'
+    return Preparation("docker", "starting docker", (command,), lambda: start_docker(facts, run))
 
 
 def _sysctl(low: dict[str, int], run: Runner) -> Preparation:
-    settings = [f"{key}={value}" for key, value in low.items()]
+    argv = ["sysctl", "-w", *(f"{key}={value}" for key, value in low.items())]
 
     def do() -> None:
-        run(["sysctl", "-w", *settings])
+        run(argv)
 
-    return Preparation(
-        f"raising {', '.join(low)}", (shlex.join(["sysctl", "-w", *settings]),), do
-    )
+    return Preparation("inotify limits", f"raising {', '.join(low)}", (shlex.join(argv),), do)

@@ -10,6 +10,7 @@ import yaml
 from gkelab.applied import Applied
 from gkelab.errors import LabError
 from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
+from gkelab.graph import CACHED
 from gkelab.lab import Lab
 from gkelab.render import Rendered
 from gkelab.supply.imagestore import MOUNT, UNIT
@@ -85,13 +86,13 @@ def start(lab: Lab, cluster: Cluster, nodes: list[Container]) -> str:
     stopped = [node.name for node in nodes if node.state != "running"]
     lab.docker.start(stopped)
     if not _finished(lab, cluster):
-        return ""
+        return CACHED
     lab.folder.mkdir(parents=True, exist_ok=True)
     if not has_context(lab, cluster):
         lab.kind.export_kubeconfig(cluster.name, lab.kubeconfig)
     if stopped:
         wait_for_api(lab, cluster)
-    return f"started {len(stopped)} nodes" if stopped else ""
+    return f"started {len(stopped)} nodes" if stopped else CACHED
 
 
 def has_context(lab: Lab, cluster: Cluster) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from gkelab.errors import LabError
+from gkelab.graph import CACHED
 from gkelab.lab import Lab
 from gkelab.tools.docker import PLAN, SUPPLIER, Network
 from gkelab.topology import Subnet
@@ -34,7 +35,7 @@ def create_networks(lab: Lab) -> str:
             {"com.docker.network.bridge.enable_ip_masquerade": "true"},
         )
         made += 1
-    return f"{made} made" if made else ""
+    return f"{made} made" if made else CACHED
 
 
 def _check(lab: Lab, subnet: Subnet, found: Network) -> None:

@@ -16,9 +16,7 @@ IMAGE = "gkelab/workload"  # how manifests name the lab's workload image, withou
 def deploy_workloads(lab: Lab, cluster: Cluster, applied: Applied) -> str:
     """Apply the workloads that need no mesh."""
     objects = with_image(lab, manifests("workloads/whoami.yaml"))
-    changed = applied.once(
-        "workloads", objects, lambda: lab.kubectl(cluster.name).apply(objects)
-    )
+    changed = applied.once("workloads", objects, lambda: lab.kubectl(cluster.name).apply(objects))
     return "sample" if changed else CACHED
 
 
@@ -41,10 +39,12 @@ def deploy_mesh_workloads(lab: Lab, cluster: Cluster, applied: Applied) -> str:
 
 
 def with_image(lab: Lab, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The objects with the lab's own workload image under its pinned reference."""
+    """The objects with the lab's own workload image, in pods and in templates of pods, under its
+    pinned reference."""
     for item in objects:
-        spec = item.get("spec", {}).get("template", {}).get("spec", {})
-        for container in spec.get("containers", []):
+        spec = item.get("spec", {})
+        pod = spec.get("template", {}).get("spec", {}) if "template" in spec else spec
+        for container in [*pod.get("initContainers", []), *pod.get("containers", [])]:
             if container["image"] == IMAGE:
                 container["image"] = lab.supplier.reference("workload")
     return objects

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from gkelab.graph import CACHED
 from gkelab.lab import Lab
 from gkelab.tools.iproute import unreachable_words
 from gkelab.topology import Cluster
@@ -37,7 +38,7 @@ def hold_on_host(lab: Lab) -> str:
         bridge = bridges[cluster.subnet.docker_network]
         if (cluster.external_pool, bridge) not in routes:
             lab.ip.on_link(cluster.external_pool, bridge)
-    return f"{len(missing)} ranges" if missing else ""
+    return f"{len(missing)} ranges" if missing else CACHED
 
 
 def hold_in_nodes(lab: Lab, cluster: Cluster) -> str:
@@ -59,4 +60,4 @@ def hold_in_nodes(lab: Lab, cluster: Cluster) -> str:
 
     with ThreadPoolExecutor() as pool:
         changed = sum(pool.map(hold, [node.name for node in cluster.nodes]))
-    return f"{changed} nodes" if changed else ""
+    return f"{changed} nodes" if changed else CACHED

@@ -40,7 +40,12 @@ def _memberlist(lab: Lab, cluster: Cluster) -> list[dict[str, Any]]:
     metadata = {"name": "metallb-memberlist", "namespace": NAMESPACE}
     key = secrets.token_urlsafe(96)
     return [
-        {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"secretkey": key}}
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata,
+            "stringData": {"secretkey": key},
+        }
     ]
 
 
@@ -60,7 +65,9 @@ def configure_pools(lab: Lab, cluster: Cluster, applied: Applied) -> str:
         )
 
     changed = applied.once("pools", objects, configure)
-    return f"external {cluster.external_pool}, internal {cluster.internal_pool}" if changed else CACHED
+    return (
+        f"external {cluster.external_pool}, internal {cluster.internal_pool}" if changed else CACHED
+    )
 
 
 def pools(cluster: Cluster) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gkelab.graph import CACHED
 from gkelab.lab import Lab
 from gkelab.tools.iproute import unreachable_words
 from gkelab.topology import Subnet
@@ -16,7 +17,7 @@ def start_clients(lab: Lab) -> str:
     """One client a subnet. It reaches external load balancers on its link, and nothing else of
     the lab's ranges, as a machine on the internet would."""
     made = [subnet.name for subnet in lab.plan.subnets if _start(lab, subnet)]
-    return ", ".join(made)
+    return ", ".join(made) or CACHED
 
 
 def _start(lab: Lab, subnet: Subnet) -> bool:

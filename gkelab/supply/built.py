@@ -14,6 +14,7 @@ from gkelab.supply.debian import base_image, base_reference
 from gkelab.supply.golang import Go, build_programs, find_go, module_folder, module_key
 from gkelab.supply.imagebuild import ImageBuilder
 from gkelab.supply.pins import Pins, SupplierName
+from gkelab.supply.tools import Installed
 
 
 @dataclass
@@ -24,8 +25,12 @@ class Built:
     cache: Cache
     run: Runner
     name: SupplierName = "built"
+    installed: Installed = field(init=False)
     _go: Go | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.installed = Installed(self.run)
 
     @property
     def images(self) -> ImageBuilder:
@@ -44,10 +49,10 @@ class Built:
         return self.pins.images[image].ref(self.name)
 
     def tool(self, name: str) -> Path:
-        """The program in the cache."""
-        pin = self.pins.tools[name]
-        module = self.pins.modules[pin.module]
-        return self.cache.path("programs", pin.module, module_key(pin.module, module)) / name
+        """The program in the cache; a right installed one that makes its build needless."""
+        module = self.pins.tools[name].module
+        key = module_key(module, self.pins.modules[module])
+        return self._installed(name) or self.cache.path("programs", module, key) / name
 
     def chart(self, name: str) -> Path:
         """The chart's folder in its module's source."""
@@ -78,10 +83,22 @@ class Built:
                 Task(f"image:{name}", self._image(name), tuple(needs), what=f"image {name}")
             )
         for name, tool in self.pins.tools.items():
-            tasks.append(Task(f"tool:{name}", lambda: CACHED, (f"go:{tool.module}",)))
+            build = () if self._installed(name) else (f"go:{tool.module}",)
+            tasks.append(Task(f"tool:{name}", lambda: CACHED, build))
         for name in self.pins.charts:
             tasks.append(Task(f"chart:{name}", self._chart(name)))
         return tasks
+
+    def _installed(self, name: str) -> Path | None:
+        """A right installed program; not even looked for when its module is built already, or is
+        to be built for an image."""
+        pin = self.pins.tools[name]
+        module = self.pins.modules[pin.module]
+        if self.cache.has("programs", pin.module, module_key(pin.module, module)):
+            return None
+        if any(pin.module in self.pins.modules_of(image) for image in self.pins.images):
+            return None
+        return self.installed.find(pin, name, pin.version_of(self.name))
 
     def _debian(self) -> str:
         needed = [

@@ -38,9 +38,14 @@ class GoPin(_Pin):
 
 
 class DebianPin(_Pin):
-    """The Debian release under the built images, and what the shared layer holds."""
+    """The Debian release under the built images, and what the shared layer holds.
+
+    `image` is what upstream has of that release; nothing built from packages depends on it, so
+    it is left out of the dumps that keys are made of.
+    """
 
     suite: str
+    image: str = Field(exclude=True)
     base: tuple[str, ...]
 
 

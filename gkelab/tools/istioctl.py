@@ -24,6 +24,4 @@ class Istioctl:
         folder.mkdir(parents=True, exist_ok=True)
         source = folder / "istio-operator.yaml"
         source.write_text(yaml.safe_dump(dict(operator), sort_keys=False))
-        return self.run(
-            [str(self.program), "manifest", "generate", f"--filename={source}"]
-        ).stdout
+        return self.run([str(self.program), "manifest", "generate", f"--filename={source}"]).stdout

@@ -49,9 +49,7 @@ class NodeSettings:
     runtime: str = ""
 
 
-def cluster_config(
-    cluster: Cluster, image: str, settings: NodeSettings
-) -> dict[str, Any]:
+def cluster_config(cluster: Cluster, image: str, settings: NodeSettings) -> dict[str, Any]:
     """kind's configuration of a cluster whose nodes run `image`."""
     manager = {"enable-hostpath-provisioner": "true", "node-cidr-mask-size": cluster.node_mask}
     patches: list[dict[str, Any]] = [

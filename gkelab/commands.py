@@ -1,0 +1,176 @@
+"""What the commands do, behind their flags: one function a command, a sentence an error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+
+from gkelab import down as taking_down
+from gkelab import topology as topologies
+from gkelab.errors import LabError
+from gkelab.find import Found, find_labs, make_plan, the_lab
+from gkelab.graph import Timings
+from gkelab.host.facts import read_facts
+from gkelab.host.prepare import carry_out, docker_answers, needed
+from gkelab.lab import Lab
+from gkelab.lock import hold
+from gkelab.paths import default_paths
+from gkelab.progress import Lines
+from gkelab.shell import run
+from gkelab.status import draw, lab_status
+from gkelab.supply.cache import Cache
+from gkelab.supply.choose import choose_supplier, make_supplier
+from gkelab.supply.pins import ROOT, SupplierName, load_pins
+from gkelab.tools.docker import Docker
+from gkelab.tools.iproute import IpRoute
+from gkelab.up import up as bring_up
+
+DEFAULT_TOPOLOGY = "vpc-native"
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Errors that a person can act on end the command as one sentence and a non-zero status."""
+    try:
+        yield
+    except LabError as error:
+        print(f"gkelab: {error}", file=sys.stderr)  # noqa: T201
+        raise SystemExit(1) from error
+    except KeyboardInterrupt:
+        text = "interrupted; `invoke up` goes on from here, `invoke down` removes what there is"
+        print(f"\ngkelab: {text}", file=sys.stderr)  # noqa: T201
+        # Threads still wait for commands that got the same signal; the process need not.
+        sys.stderr.flush()
+        os._exit(130)
+
+
+def topology_file(name: str) -> Path:
+    """clusters/NAME.yaml, or the file of that path. Raises LabError when there is neither."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        return path
+    known = ROOT / "clusters" / f"{name}.yaml"
+    if not known.exists():
+        names = ", ".join(sorted(file.stem for file in known.parent.glob("*.yaml")))
+        raise LabError(f"There is no topology {name}", f"name a file, or one of {names}")
+    return known
+
+
+def supplier_name(name: str | None) -> SupplierName | None:
+    """The supplier that --images names. Raises LabError for another word."""
+    if name in (None, "upstream", "built"):
+        return name  # type: ignore[return-value]
+    raise LabError(f"--images={name} names no supplier", "say upstream or built")
+
+
+def up(topology: str, images: str | None, host_setup: bool, merge: bool) -> Timings:
+    """Bring a lab up, from nothing or from wherever it is."""
+    paths = default_paths()
+    forced = supplier_name(images)
+    file = topology_file(topology)
+    topologies.load(file)  # what is wrong with it is said before anything is touched
+    pins = load_pins()
+    cache = Cache(paths.cache)
+    with hold(paths.state, f"invoke up --topology {topology}"), Lines() as lines:
+        cache.remove_leftovers()
+        prepare_host(lines, allowed=host_setup)
+        plan, existing = make_plan(file, Docker(run), IpRoute(run))
+        chosen = choose_supplier(
+            forced, existing.supplier if existing else None, pins, cache, run
+        )
+        lines.say(f"lab {plan.name}: {'as it is' if existing else 'new'}; {chosen.reason}")
+        for key, network in plan.chosen.items():
+            lines.say(f"range {key}: {network}")
+        if chosen.supplier.name == "built":
+            prepare_host(lines, allowed=host_setup, build=True)
+        lab = Lab(plan, chosen.supplier, paths, read_facts(), run)
+        timings = bring_up(lab, lines)
+        if merge:
+            added = taking_down.merge_kubeconfig(lab.kubeconfig, own_kubeconfig())
+            lines.say(f"contexts {', '.join(added)} added to {own_kubeconfig()}")
+        total = max((timings.started[k] + timings.took[k] for k in timings.took), default=0)
+        lines.say(f"lab {lab.name} is up after {total:.1f} s; look at it with `invoke status`")
+    return timings
+
+
+def prepare_host(lines: Lines, *, allowed: bool, build: bool = False) -> None:
+    """Make the host ready, saying what is done to it. Raises LabError where it may not be."""
+    facts = read_facts()
+    carry_out(needed(facts, run, build=build), facts, lines.say, allowed=allowed)
+
+
+def down(name: str | None) -> None:
+    """Remove a lab, or all that is left of it."""
+    paths = default_paths()
+    with hold(paths.state, "invoke down"), Lines() as lines:
+        if not docker_answers(run):
+            raise LabError("docker does not answer, and the lab's containers are its own", "start it")
+        found = the_lab(find_labs(Docker(run)), name)
+        taking_down.down(found, paths, run, lines.say, merged=own_kubeconfig())
+
+
+def stop(name: str | None) -> None:
+    """Stop a lab's containers."""
+    with hold(default_paths().state, "invoke stop"), Lines() as lines:
+        taking_down.stop(find_lab(name), run, lines.say)
+
+
+def start(name: str | None) -> Timings:
+    """Start a stopped lab; the same steps as `up`, for the lab as it was made."""
+    paths = default_paths()
+    with hold(paths.state, "invoke start"), Lines() as lines:
+        prepare_host(lines, allowed=True)
+        return bring_up(open_lab(name), lines)
+
+
+def status(name: str | None, as_json: bool) -> bool:
+    """Show a lab; whether it is healthy."""
+    lab = open_lab(name)
+    seen = lab_status(lab)
+    if as_json:
+        Console(soft_wrap=True).print_json(json.dumps(seen.to_dict()))
+    else:
+        draw(seen, Console())
+    return not seen.problems
+
+
+def kubectl(name: str | None, cluster: str | None, words: Sequence[str]) -> NoReturn:
+    """Become kubectl with the lab's kubeconfig."""
+    lab = open_lab(name)
+    chosen = cluster or lab.plan.clusters[0].name
+    lab.plan.cluster(chosen)
+    argv = lab.kubectl(chosen).argv(*words)
+    os.execv(argv[0], argv)
+
+
+def lab_name(topology: str) -> str:
+    """The name of the lab that a topology describes."""
+    return topologies.load(topology_file(topology)).name
+
+
+def find_lab(name: str | None) -> Found:
+    """The lab of that name, or the only one there is."""
+    if not docker_answers(run):
+        raise LabError("docker does not answer, so there is no lab to be found", "run: invoke up")
+    return the_lab(find_labs(Docker(run)), name)
+
+
+def open_lab(name: str | None) -> Lab:
+    """A lab that exists, by docker's labels."""
+    found = find_lab(name)
+    paths = default_paths()
+    supplier = make_supplier(found.supplier, load_pins(), Cache(paths.cache), run)
+    return Lab(found.plan, supplier, paths, read_facts(), run)
+
+
+def own_kubeconfig() -> Path:
+    """The person's own kubeconfig: the first of KUBECONFIG, else the usual place."""
+    first = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    return Path(first) if first else Path.home() / ".kube" / "config"

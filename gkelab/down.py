@@ -1,0 +1,104 @@
+"""`down`, `stop` and `start`: by docker's labels alone, whoever made the lab."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import yaml
+
+from gkelab.find import Found
+from gkelab.paths import Paths
+from gkelab.shell import Runner
+from gkelab.supply.imagestore import FILLS
+from gkelab.tools.docker import LABEL, Container, Docker
+from gkelab.tools.iproute import IpRoute
+from gkelab.tools.kind import context
+
+Say = Callable[[str], None]
+
+
+def down(found: Found, paths: Paths, run: Runner, say: Say, *, merged: Path | None) -> None:
+    """Remove a lab: its containers, networks, routes, images for containers, and kubeconfig.
+
+    The build cache stays. `merged` is the person's own kubeconfig, from which the lab's entries
+    are taken if they are there. Safe to run again after an interruption: the networks, by which
+    a lab is found, go last.
+    """
+    docker = Docker(run)
+    containers = docker.containers({LABEL: found.name})
+    docker.remove_containers([container.id for container in containers])
+    say(f"removed {len(containers)} containers")
+    leftovers = docker.containers({FILLS: None})
+    docker.remove_containers([container.id for container in leftovers])
+    ip = IpRoute(run)
+    ranges = [*found.plan.made_up_ranges(), *(c.external_pool for c in found.plan.clusters)]
+    ip.remove_own(ranges)
+    for image in sorted({c.image for c in containers if c.image.startswith("gkelab/")}):
+        if docker.has_image(image):
+            docker.remove_image(image)
+    if merged is not None:
+        remove_from_kubeconfig(merged, [context(c.name) for c in found.plan.clusters])
+    shutil.rmtree(paths.lab(found.name), ignore_errors=True)
+    networks = docker.networks({LABEL: found.name})
+    docker.remove_networks([network.id for network in networks])
+    say(f"removed {len(networks)} networks and the host's routes to the lab")
+
+
+def stop(found: Found, run: Runner, say: Say) -> None:
+    """Stop a lab's containers; everything in them is kept."""
+    docker = Docker(run)
+    running = [c for c in docker.containers({LABEL: found.name}) if c.state == "running"]
+    docker.stop([container.name for container in running])
+    say(f"stopped {len(running)} containers; `invoke start` or `invoke up` brings them back")
+
+
+def stopped(containers: Sequence[Container]) -> list[Container]:
+    """Those that do not run."""
+    return [container for container in containers if container.state != "running"]
+
+
+def merge_kubeconfig(own: Path, merged: Path) -> list[str]:
+    """Add the lab's entries to the person's own kubeconfig; returns the contexts added."""
+    mine = yaml.safe_load(own.read_text())
+    theirs = _read(merged)
+    for part in ("clusters", "contexts", "users"):
+        names = {item["name"] for item in mine[part]}
+        kept = [item for item in theirs.get(part) or [] if item["name"] not in names]
+        theirs[part] = kept + mine[part]
+    theirs.setdefault("apiVersion", "v1")
+    theirs.setdefault("kind", "Config")
+    theirs.setdefault("preferences", {})
+    theirs["current-context"] = mine["current-context"]
+    _write(merged, theirs)
+    return [item["name"] for item in mine["contexts"]]
+
+
+def remove_from_kubeconfig(merged: Path, contexts: Sequence[str]) -> None:
+    """Take the lab's entries (kind gives all three parts the context's name) out of a
+    kubeconfig, if they are in it."""
+    if not merged.exists():
+        return
+    theirs = _read(merged)
+    parts = ("clusters", "contexts", "users")
+    if not any(item["name"] in contexts for part in parts for item in theirs.get(part) or []):
+        return
+    for part in parts:
+        theirs[part] = [item for item in theirs.get(part) or [] if item["name"] not in contexts]
+    if theirs.get("current-context") in contexts:
+        theirs["current-context"] = ""
+    _write(merged, theirs)
+
+
+def _read(path: Path) -> dict[str, object]:
+    loaded = yaml.safe_load(path.read_text()) if path.exists() else None
+    return loaded or {}
+
+
+def _write(path: Path, config: dict[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(path.name + ".gkelab")
+    new.touch(mode=0o600)
+    new.write_text(yaml.safe_dump(config, sort_keys=False))
+    new.replace(path)

@@ -1,0 +1,139 @@
+"""The commands: flags in, one call into gkelab out."""
+
+from invoke import Collection, Context, task
+
+from gkelab import bench, commands, testing
+from gkelab import images as supply
+
+
+@task(
+    help={
+        "topology": "a name under clusters/, or a file",
+        "images": "upstream or built; by default what works here",
+        "host_setup": "whether the host may be prepared (docker, limits)",
+        "merge_kubeconfig": "add the lab's contexts to your own kubeconfig",
+    }
+)
+def up(
+    _: Context,
+    topology: str = commands.DEFAULT_TOPOLOGY,
+    images: str | None = None,
+    host_setup: bool = True,
+    merge_kubeconfig: bool = False,
+) -> None:
+    """Bring the lab up, from nothing or from wherever it is."""
+    with commands.plain_errors():
+        commands.up(topology, images, host_setup, merge_kubeconfig)
+
+
+@task(help={"lab": "the lab's name; the only one by default"})
+def down(_: Context, lab: str | None = None) -> None:
+    """Remove the lab, and nothing else."""
+    with commands.plain_errors():
+        commands.down(lab)
+
+
+@task(help={"lab": "the lab's name; the only one by default"})
+def stop(_: Context, lab: str | None = None) -> None:
+    """Stop the lab's containers and keep them."""
+    with commands.plain_errors():
+        commands.stop(lab)
+
+
+@task(help={"lab": "the lab's name; the only one by default"})
+def start(_: Context, lab: str | None = None) -> None:
+    """Start a stopped lab."""
+    with commands.plain_errors():
+        commands.start(lab)
+
+
+@task(help={"lab": "the lab's name; the only one by default", "json": "as data"})
+def status(_: Context, lab: str | None = None, json: bool = False) -> None:
+    """Show clusters, nodes, ranges, components and addresses."""
+    with commands.plain_errors():
+        raise SystemExit(0 if commands.status(lab, json) else 1)
+
+
+@task(
+    help={
+        "topology": "the topology whose addresses to check",
+        "images": "upstream or built; by default what works here",
+        "host_setup": "whether the host may be prepared (docker, limits)",
+    }
+)
+def doctor(
+    _: Context,
+    topology: str = commands.DEFAULT_TOPOLOGY,
+    images: str | None = None,
+    host_setup: bool = True,
+) -> None:
+    """Check this host and say what `up` would do to it."""
+    with commands.plain_errors():
+        raise SystemExit(0 if commands.doctor(topology, images, host_setup) else 1)
+
+
+@task(help={"lab": "the lab's name", "cluster": "the cluster's name; the first by default"})
+def kubectl(context: Context, lab: str | None = None, cluster: str | None = None) -> None:
+    """Run kubectl against the lab: invoke kubectl -- get pods."""
+    with commands.plain_errors():
+        commands.kubectl(lab, cluster, context.remainder)
+
+
+@task(
+    help={
+        "suite": "only this suite (unit, routing, services, ...)",
+        "all_": "also the suites that need another topology",
+        "topology": "the lab to test",
+        "images": "upstream or built; by default what works here",
+    }
+)
+def test(
+    context: Context,
+    suite: str | None = None,
+    all_: bool = False,
+    topology: str = commands.DEFAULT_TOPOLOGY,
+    images: str | None = None,
+) -> None:
+    """Bring the lab up if it is not, and prove it; words after -- go to pytest."""
+    with commands.plain_errors():
+        raise SystemExit(testing.test(suite, all_, topology, images, context.remainder))
+
+
+@task
+def lint(_: Context) -> None:
+    """Check style, format and types."""
+    with commands.plain_errors():
+        raise SystemExit(testing.lint())
+
+
+@task(name="build", help={"images": "upstream or built; by default what works here"})
+def images_build(_: Context, images: str | None = None) -> None:
+    """Make or fetch every program, chart and image that `up` needs."""
+    with commands.plain_errors():
+        supply.build(images)
+
+
+@task(name="list", help={"images": "upstream or built; by default what works here"})
+def images_list(_: Context, images: str | None = None, json: bool = False) -> None:
+    """Show what the lab is made of: from where, how it is pinned, its size and age."""
+    with commands.plain_errors():
+        supply.show(images, json)
+
+
+@task(name="prune", help={"all_": "also what the current versions use"})
+def images_prune(_: Context, all_: bool = False) -> None:
+    """Remove what no current version and no lab uses from the cache."""
+    with commands.plain_errors():
+        supply.prune(all_)
+
+
+@task(name="up", help={"runs": "how often each is measured"})
+def bench_up(_: Context, runs: int = 1) -> None:
+    """Measure `up`, a second `up`, `down`, and the plain script that people write."""
+    with commands.plain_errors():
+        bench.bench_up(runs)
+
+
+namespace = Collection(up, down, stop, start, status, doctor, kubectl, test, lint)
+namespace.add_collection(Collection("images", images_build, images_list, images_prune))
+namespace.add_collection(Collection("bench", bench_up))

@@ -1,0 +1,138 @@
+"""A namespace for one test: its objects, its pods as places to probe from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gkelab.lab import Lab
+from gkelab.steps.deploy_workloads import with_image
+from gkelab.tools.kubectl import Kubectl, Object
+from gkelab.topology import Cluster
+from gkelab.wait import until
+from tests.support.probes import PodPlace
+
+READY = 120.0  # seconds for pods, addresses and rollouts of a test
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A running pod: where it is and what its address is."""
+
+    name: str
+    node: str
+    ip: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A namespace in the cluster under test. Its methods wait until what they did holds."""
+
+    name: str
+    kubectl: Kubectl
+    cluster: Cluster
+    lab: Lab
+
+    def create(self, labels: Mapping[str, str]) -> None:
+        """Make it, with labels."""
+        metadata = {"name": self.name, "labels": {"gkelab.test": "true", **labels}}
+        self.kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}])
+
+    def delete(self) -> None:
+        """Begin its removal; the next test need not wait for the end of it."""
+        self.kubectl.delete("namespace", self.name, wait=False)
+
+    def apply(self, objects: Sequence[Object]) -> None:
+        """Apply objects in this namespace and wait until their pods are Ready."""
+        placed = with_image(self.lab, [self._placed(item) for item in objects])
+        self.kubectl.apply(placed)
+        if any(item["kind"] in ("Pod", "Deployment", "DaemonSet") for item in placed):
+            self.wait_ready()
+
+    def remove(self, kind: str, name: str) -> None:
+        """Delete an object of this namespace and wait until it is gone."""
+        self.kubectl.delete(kind, name, self.name)
+
+    def wait_ready(self) -> list[Pod]:
+        """Wait until every pod wanted here runs and is Ready."""
+
+        def missing(items: list[Object]) -> list[str]:
+            pods = [item for item in items if item["kind"] == "Pod"]
+            late = [p["metadata"]["name"] for p in pods if not _ready(p)]
+            for item in items:
+                if item["kind"] == "Deployment":
+                    wanted = item["spec"].get("replicas", 1)
+                    have = item.get("status", {}).get("updatedReplicas", 0)
+                    if have < wanted:
+                        late.append(f"{item['metadata']['name']} has {have} of {wanted} pods")
+            return late
+
+        until(
+            lambda: self.kubectl.list("pods,deployments,daemonsets", self.name),
+            lambda items: bool(items) and not missing(items),
+            what=f"the pods of namespace {self.name} are Ready",
+            timeout=READY,
+            describe=lambda items: ", ".join(missing(items)),
+        )
+        return self.pods()
+
+    def pods(self, selector: str = "") -> list[Pod]:
+        """The running pods, by name."""
+        found = [
+            Pod(
+                name=item["metadata"]["name"],
+                node=item["spec"].get("nodeName", ""),
+                ip=item.get("status", {}).get("podIP", ""),
+                labels=item["metadata"].get("labels", {}),
+            )
+            for item in self.kubectl.list("pods", self.name, selector)
+            if item.get("status", {}).get("phase") == "Running"
+            and "deletionTimestamp" not in item["metadata"]
+        ]
+        return sorted(found, key=lambda pod: pod.name)
+
+    def pod(self, name: str) -> Pod:
+        """The running pod of that name, or the only one whose `app` label is that."""
+        for pod in self.pods():
+            if pod.name == name or pod.labels.get("app") == name:
+                return pod
+        raise LookupError(f"no pod {name} runs in {self.name}")
+
+    def place(self, pod: Pod | str, container: str = "") -> PodPlace:
+        """Where to probe from: inside that pod."""
+        name = pod.name if isinstance(pod, Pod) else self.pod(pod).name
+        return PodPlace(self.kubectl, self.name, name, container)
+
+    def service_ip(self, name: str) -> str:
+        """A Service's ClusterIP."""
+        found = self.kubectl.get("service", name, self.name)
+        assert found is not None, f"no Service {name} in {self.name}"
+        return str(found["spec"]["clusterIP"])
+
+    def address(self, name: str) -> str:
+        """A load balancer's address, once it has one."""
+
+        def given(item: Object | None) -> str:
+            entries = (item or {}).get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
+            return str(entries[0].get("ip", ""))
+
+        return given(
+            until(
+                lambda: self.kubectl.get("service", name, self.name),
+                lambda item: bool(given(item)),
+                what=f"Service {name} in {self.name} has an address",
+                timeout=READY,
+            )
+        )
+
+    def _placed(self, item: Object) -> Object:
+        copy: dict[str, Any] = dict(item)
+        copy["metadata"] = {"namespace": self.name, **item["metadata"]}
+        return copy
+
+
+def _ready(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
