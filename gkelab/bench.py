@@ -50,7 +50,9 @@ def bench_up(runs: int) -> None:
     Raises LabError when a lab is there: it would be taken down. Writes bench-up.json.
     """
     if docker_answers(run) and find_labs(Docker(run)):
-        raise LabError("A lab is on this machine, and the bench takes labs down", "invoke down first")
+        raise LabError(
+            "A lab is on this machine, and the bench takes labs down", "invoke down first"
+        )
     times: dict[str, list[float]] = {"up": [], "second": [], "down": [], "naive": []}
     steps: dict[str, float] = {}
     memory = 0.0

@@ -17,6 +17,9 @@ from gkelab import topology as topologies
 from gkelab.errors import LabError
 from gkelab.find import Found, find_labs, make_plan, the_lab
 from gkelab.graph import Timings
+from gkelab.host.checks import Finding, Supply
+from gkelab.host.doctor import draw as draw_findings
+from gkelab.host.doctor import examine, failing, refuse
 from gkelab.host.facts import read_facts
 from gkelab.host.prepare import carry_out, docker_answers, needed
 from gkelab.lab import Lab
@@ -80,11 +83,10 @@ def up(topology: str, images: str | None, host_setup: bool, merge: bool) -> Timi
     cache = Cache(paths.cache)
     with hold(paths.state, f"invoke up --topology {topology}"), Lines() as lines:
         cache.remove_leftovers()
+        refuse(_examine(file, forced, host_setup=host_setup))
         prepare_host(lines, allowed=host_setup)
         plan, existing = make_plan(file, Docker(run), IpRoute(run))
-        chosen = choose_supplier(
-            forced, existing.supplier if existing else None, pins, cache, run
-        )
+        chosen = choose_supplier(forced, existing.supplier if existing else None, pins, cache, run)
         lines.say(f"lab {plan.name}: {'as it is' if existing else 'new'}; {chosen.reason}")
         for key, network in plan.chosen.items():
             lines.say(f"range {key}: {network}")
@@ -100,6 +102,25 @@ def up(topology: str, images: str | None, host_setup: bool, merge: bool) -> Timi
     return timings
 
 
+def doctor(topology: str, images: str | None, host_setup: bool) -> bool:
+    """Show what `up` would find and do on this host; whether it could come up."""
+    found = _examine(topology_file(topology), supplier_name(images), host_setup=host_setup)
+    draw_findings(found, Console())
+    return not failing(found)
+
+
+def _examine(file: Path, forced: SupplierName | None, *, host_setup: bool) -> list[Finding]:
+    paths, pins = default_paths(), load_pins()
+    cache = Cache(paths.cache)
+
+    def supplying(existing: SupplierName | None) -> Supply:
+        chosen = choose_supplier(forced, existing, pins, cache, run)
+        cold = not all(chosen.supplier.cached(image) for image in pins.images)
+        return Supply(chosen.supplier.name, chosen.reason, cold)
+
+    return examine(file, run, read_facts(cache=paths.cache), supplying, host_setup=host_setup)
+
+
 def prepare_host(lines: Lines, *, allowed: bool, build: bool = False) -> None:
     """Make the host ready, saying what is done to it. Raises LabError where it may not be."""
     facts = read_facts()
@@ -111,7 +132,9 @@ def down(name: str | None) -> None:
     paths = default_paths()
     with hold(paths.state, "invoke down"), Lines() as lines:
         if not docker_answers(run):
-            raise LabError("docker does not answer, and the lab's containers are its own", "start it")
+            raise LabError(
+                "docker does not answer, and the lab's containers are its own", "start it"
+            )
         found = the_lab(find_labs(Docker(run)), name)
         taking_down.down(found, paths, run, lines.say, merged=own_kubeconfig())
 

@@ -19,7 +19,7 @@ from gkelab.progress import Lines
 from gkelab.shell import run
 from gkelab.supply.cache import Cache
 from gkelab.supply.choose import choose_supplier
-from gkelab.supply.imagestore import MOUNT, ImageStores
+from gkelab.supply.imagestore import ImageStores
 from gkelab.supply.listing import prunable, rows, wanted_keys
 from gkelab.supply.pins import load_pins
 from gkelab.supply.supplier import Supplier
@@ -47,7 +47,8 @@ def build(images: str | None) -> None:
 def show(images: str | None, as_json: bool) -> None:
     """A row for everything that the lab is made of."""
     supplier = _supplier(images)
-    listed = rows(supplier, Cache(default_paths().cache))
+    cache = Cache(default_paths().cache)
+    listed = rows(supplier, cache)
     if as_json:
         Console(soft_wrap=True).print_json(json.dumps([row.to_dict() for row in listed]))
         return
@@ -55,11 +56,11 @@ def show(images: str | None, as_json: bool) -> None:
     for column in ("name", "kind", "version", "from", "pinned by", "size", "age"):
         table.add_column(column, overflow="fold")
     for row in listed:
-        size = f"{row.size / 1e6:.0f} MB" if row.present else "not here"
-        age = _age(time.time() - row.made) if row.present else ""
+        size = f"{row.size / 1e6:.0f} MB" if row.size else "" if row.present else "not here"
+        age = _age(time.time() - row.made) if row.made else ""
         table.add_row(row.name, row.kind, row.version, row.source, row.pinned, size, age)
     Console().print(table)
-    total = sum(row.size for row in listed)
+    total = sum(entry.size for entry in cache.entries())
     Console().print(f"{total / 1e9:.1f} GB in {default_paths().cache}", highlight=False)
 
 
@@ -71,7 +72,7 @@ def prune(everything: bool) -> None:
         docker = Docker(run)
         answers = docker_answers(run)
         nodes = docker.containers({LABEL: None}) if answers else []
-        in_use = [Path(node.mounts[MOUNT]) for node in nodes if MOUNT in node.mounts]
+        in_use = {Path(path) for node in nodes for path in node.mounts.values()}
         pins = load_pins()
         wanted = wanted_keys(pins, cache, run)
         gone = prunable(cache, cache.entries(), wanted, in_use, everything=everything)

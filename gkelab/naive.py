@@ -141,9 +141,7 @@ def _workloads(lab: Lab, cluster: Cluster) -> None:
     wait_ready(_with_kubeconfig(lab), cluster)
 
 
-def _helm(
-    lab: Lab, cluster: Cluster, chart: str, namespace: str, values: dict[str, Any]
-) -> None:
+def _helm(lab: Lab, cluster: Cluster, chart: str, namespace: str, values: dict[str, Any]) -> None:
     words = ["upgrade", "--install", chart, str(lab.supplier.chart(chart)), "--wait"]
     where = [f"--namespace={namespace}", f"--kubeconfig={lab.folder / NAME}"]
     where += [f"--kube-context={context(cluster.name)}", "--values=-"]

@@ -127,9 +127,7 @@ def lab_status(lab: Lab) -> LabStatus:
     )
 
 
-def _cluster(
-    lab: Lab, cluster: Cluster, states: dict[str, str]
-) -> tuple[ClusterStatus, list[str]]:
+def _cluster(lab: Lab, cluster: Cluster, states: dict[str, str]) -> tuple[ClusterStatus, list[str]]:
     problems = [
         f"node {node.name} is {states.get(node.name, 'not there')}"
         for node in cluster.nodes
@@ -266,7 +264,9 @@ def _services(by_kind: dict[str, list[dict[str, Any]]]) -> list[ServiceStatus]:
                 for entry in item.get("status", {}).get("loadBalancer", {}).get("ingress", [])
             )
             or "pending",
-            ports=", ".join(f"{p['port']}/{p.get('protocol', 'TCP')}" for p in item["spec"]["ports"]),
+            ports=", ".join(
+                f"{p['port']}/{p.get('protocol', 'TCP')}" for p in item["spec"]["ports"]
+            ),
         )
         for item in by_kind.get("Service", [])
         if item["spec"].get("type") == "LoadBalancer"

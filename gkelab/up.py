@@ -72,7 +72,7 @@ CLUSTER_STEPS: tuple[Step, ...] = (
         needs=("cluster", "render-istio"),
         images=("istio-pilot", "istio-proxy"),
     ),
-    Step("pools", "give MetalLB its pools", configure_pools, needs=("metallb", "cilium")),
+    Step("pools", "give MetalLB its pools", configure_pools, needs=("metallb",)),
     Step(
         "mesh",
         "deploy the mesh's workloads",
@@ -88,7 +88,7 @@ def up(lab: Lab, lines: Lines) -> Timings:
     lab.folder.mkdir(parents=True, exist_ok=True)
     started = time.time()
     tasks = [*lab.supplier.tasks(), *lab_tasks(lab)]
-    timings = run_graph(needed_for(tasks, ["lab"]), lines)
+    timings = run_graph(needed_for(tasks, ["lab"]), lines, heavy_slots=2)
     record = {"lab": lab.name, "supplier": lab.supplier.name, "started": started}
     (lab.folder / "timings.json").write_text(json.dumps(record | asdict(timings), indent=2) + "\n")
     return timings

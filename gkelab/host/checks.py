@@ -235,8 +235,8 @@ def supplier(situation: Situation) -> list[Finding]:
 
 
 CHECKS: tuple[Callable[[Situation], list[Finding]], ...] = (
+    programs,  # before docker, whose commands need them
     docker,
-    programs,
     root,
     capabilities,
     cgroup,

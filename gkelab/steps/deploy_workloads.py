@@ -8,7 +8,6 @@ from gkelab.applied import Applied
 from gkelab.graph import CACHED
 from gkelab.lab import Lab, manifests
 from gkelab.topology import Cluster
-from gkelab.wait import until
 
 IMAGE = "gkelab/workload"  # how manifests name the lab's workload image, without a tag
 
@@ -26,13 +25,8 @@ def deploy_mesh_workloads(lab: Lab, cluster: Cluster, applied: Applied) -> str:
 
     def deploy() -> None:
         kubectl = lab.kubectl(cluster.name)
-        until(
-            lambda: kubectl.get("deployment", "istiod", "istio-system") or {},
-            lambda found: bool(found.get("status", {}).get("availableReplicas")),
-            what="istiod is available",
-            timeout=lab.timeouts.rollout,
-            describe=lambda found: str(found.get("status", {})),
-        )
+        limit = lab.timeouts.rollout
+        kubectl.wait("Available", "deployment/istiod", "istio-system", timeout=limit)
         kubectl.apply(objects)
 
     return "sample-mesh" if applied.once("mesh-workloads", objects, deploy) else CACHED

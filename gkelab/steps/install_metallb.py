@@ -50,7 +50,7 @@ def _memberlist(lab: Lab, cluster: Cluster) -> list[dict[str, Any]]:
 
 
 def configure_pools(lab: Lab, cluster: Cluster, applied: Applied) -> str:
-    """Give MetalLB its pools, once its webhook answers, and translate GKE's annotations."""
+    """Give MetalLB its pools, as soon as the API serves them, and translate GKE's annotations."""
     objects = [*pools(cluster), *manifests("metallb/gke-annotations.yaml")]
 
     def configure() -> None:
@@ -58,7 +58,7 @@ def configure_pools(lab: Lab, cluster: Cluster, applied: Applied) -> str:
         until(
             lambda: kubectl.apply(objects, check=False),
             lambda said: said.code == 0,
-            what="MetalLB's webhook takes the address pools",
+            what="the API takes MetalLB's address pools",
             timeout=lab.timeouts.webhook,
             interval=1,
             describe=lambda said: said.stderr.strip(),

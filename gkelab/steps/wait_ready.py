@@ -30,6 +30,7 @@ def wait_ready(lab: Lab, cluster: Cluster) -> str:
         lambda seen: not seen.missing,
         what=f"cluster {cluster.name} is ready",
         timeout=lab.timeouts.rollout,
+        interval=1,
         describe=lambda seen: "; ".join(seen.missing),
     )
     return "" if time.monotonic() - began > 1 else CACHED

@@ -33,6 +33,8 @@ class Go:
             "GOTOOLCHAIN": "local",
             "GOWORK": "off",
             "CGO_ENABLED": "0",
+            # The compiler collects its garbage less often: faster, for memory that is there.
+            "GOGC": "400",
         }
 
 
@@ -62,7 +64,7 @@ def find_go(pins: Pins, cache: Cache, run: Runner) -> Go:
 
 def module_key(name: str, pin: ModulePin) -> str:
     """The key of a module's programs: the pin, and our go.mod and go.sum where it has them."""
-    parts: list[str | bytes | Path] = ["go-build-1", pin.model_dump_json()]
+    parts: list[str | bytes | Path] = ["go-build-2", pin.model_dump_json()]
     if pin.main:
         parts += [ROOT / "builds" / name / "go.mod", ROOT / "builds" / name / "go.sum"]
     return content_key(parts)
@@ -101,7 +103,15 @@ def build_argv(go: Go, name: str, pin: ModulePin, source: Path, out: Path) -> li
     variables = "".join(f" -X '{key}={value}'" for key, value in pin.variables.items())
     argv = [str(go.program), "build"]
     argv += ["-C", str(ROOT / "builds" / name) if pin.main else str(source)]
-    argv += ["-trimpath", "-ldflags", f"-s -w{variables}", "-o", f"{out}/"]
+    # No DWARF: the linker would drop it, and it is a good part of what is compiled.
+    argv += [
+        "-trimpath",
+        "-gcflags=all=-dwarf=false",
+        "-ldflags",
+        f"-s -w{variables}",
+        "-o",
+        f"{out}/",
+    ]
     argv += ["-tags", ",".join(pin.tags)] if pin.tags else []
     return [*argv, *pin.packages.values()]
 

@@ -9,6 +9,8 @@ and all nodes share one copy of each file, on disk and in memory.
 
 from __future__ import annotations
 
+import filecmp
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +77,7 @@ class ImageStores:
     def key(self, images: Sequence[str]) -> str:
         """The key of a store that holds these images."""
         archives = [str(self.supplier.archive(name)) for name in ["node", *images]]
-        return content_key(["store-1", POPULATE, LINK, *archives])
+        return content_key(["store-2", POPULATE, LINK, *archives])
 
     def path(self, role: Role, images: Sequence[str]) -> Path:
         """Where the store is, or would be."""
@@ -103,6 +105,7 @@ class ImageStores:
                 self._import(container, images)
             finally:
                 self.docker.remove_containers([container])
+            self._share(work)
             (work / UNIT).write_text(UNIT_TEXT)
             (work / "populate").write_text(POPULATE)
             (work / "populate").chmod(0o755)
@@ -148,8 +151,33 @@ class ImageStores:
         )
         self.docker.exec(container, ["sh", "-s"], input=LINK)
 
+    def _share(self, work: Path) -> None:
+        """Make large files that another store has, too, one file: one copy in memory then."""
+        others: dict[int, list[Path]] = {}
+        for file in _large_files(self.cache.root / "stores"):
+            others.setdefault(file.stat().st_size, []).append(file)
+        for file in _large_files(work):
+            for other in others.get(file.stat().st_size, []):
+                if _same(file, other):
+                    file.unlink()
+                    os.link(other, file)
+                    break
+
 
 def images_in(store: Path) -> list[str]:
     """The images that a store holds; none when it is not there any more."""
     listed = store / "images"
     return listed.read_text().split() if listed.exists() else []
+
+
+def _large_files(folder: Path) -> list[Path]:
+    """Regular files of 1 MiB and more."""
+    files = (file for file in folder.rglob("*") if not file.is_symlink() and file.is_file())
+    return [file for file in files if file.stat().st_size >= 1 << 20]
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files have the same bytes, mode and owner."""
+    a, b = one.stat(), other.stat()
+    alike = (a.st_mode, a.st_uid, a.st_gid) == (b.st_mode, b.st_uid, b.st_gid)
+    return alike and filecmp.cmp(one, other, shallow=False)

@@ -62,6 +62,11 @@ class Kubectl:
         items: list[Object] = json.loads(text)["items"]
         return items
 
+    def wait(self, condition: str, what: str, namespace: str, *, timeout: float) -> None:
+        """Wait (seconds) until objects have a condition, by a watch. Raises CommandError."""
+        where = [*_namespace(namespace), "wait", what, f"--for=condition={condition}"]
+        self(*where, f"--timeout={timeout:.0f}s", timeout=timeout + 30)
+
     def delete(self, kind: str, name: str, namespace: str = "", *, wait: bool = True) -> None:
         """Delete an object if it is there."""
         self(

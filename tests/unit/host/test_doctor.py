@@ -142,9 +142,11 @@ def test_a_host_without_anything(monkeypatch: pytest.MonkeyPatch) -> None:
         "programs"
     ].remedy == "`up` does it: installing docker.io, iptables, iproute2, " + ("mmdebstrap")
     forbidden = look(Recorder(), host_setup=False)
-    assert [f.check for f in failing(list(forbidden.values()))] == ["docker", "programs"]
+    assert [f.check for f in failing(list(forbidden.values()))] == ["programs", "docker"]
     assert "\ndockerd &" in forbidden["docker"].remedy
-    with pytest.raises(LabError, match=r"docker: not installed \(and 1 more: invoke doctor\)"):
+    with pytest.raises(
+        LabError, match=r"programs: not all are installed \(and 1 more: invoke doctor\)"
+    ):
         refuse(list(forbidden.values()))
 
 

