@@ -1,5 +1,7 @@
 """The commands: flags in, one call into gkelab out."""
 
+import shlex
+
 from invoke import Collection, Context, task
 
 from gkelab import bench, commands, testing
@@ -76,7 +78,21 @@ def doctor(
 def kubectl(context: Context, lab: str | None = None, cluster: str | None = None) -> None:
     """Run kubectl against the lab: invoke kubectl -- get pods."""
     with commands.plain_errors():
-        commands.kubectl(lab, cluster, context.remainder)
+        commands.kubectl(lab, cluster, shlex.split(context.remainder))
+
+
+@task(help={"lab": "the lab's name", "cluster": "the cluster's name; the first by default"})
+def hubble(context: Context, lab: str | None = None, cluster: str | None = None) -> None:
+    """Run hubble against the lab: invoke hubble -- observe."""
+    with commands.plain_errors():
+        commands.hubble(lab, cluster, shlex.split(context.remainder))
+
+
+@task(help={"lab": "the lab's name", "cluster": "the cluster's name; the first by default"})
+def cilium(context: Context, lab: str | None = None, cluster: str | None = None) -> None:
+    """Run the cilium CLI, or cilium-dbg in an agent: invoke cilium -- status."""
+    with commands.plain_errors():
+        commands.cilium(lab, cluster, shlex.split(context.remainder))
 
 
 @task(
@@ -96,7 +112,9 @@ def test(
 ) -> None:
     """Bring the lab up if it is not, and prove it; words after -- go to pytest."""
     with commands.plain_errors():
-        raise SystemExit(testing.test(suite, all_, topology, images, context.remainder))
+        raise SystemExit(
+            testing.test(suite, all_, topology, images, shlex.split(context.remainder))
+        )
 
 
 @task
@@ -134,6 +152,6 @@ def bench_up(_: Context, runs: int = 1) -> None:
         bench.bench_up(runs)
 
 
-namespace = Collection(up, down, stop, start, status, doctor, kubectl, test, lint)
+namespace = Collection(up, down, stop, start, status, doctor, kubectl, hubble, cilium, test, lint)
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))
 namespace.add_collection(Collection("bench", bench_up))

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from rich.console import Console
 from rich.table import Table
 
 from gkelab import commands, naive
@@ -21,6 +20,7 @@ from gkelab.errors import LabError
 from gkelab.find import find_labs
 from gkelab.host.prepare import docker_answers
 from gkelab.paths import default_paths
+from gkelab.progress import console
 from gkelab.shell import run
 from gkelab.tools.docker import LABEL, Docker
 
@@ -121,6 +121,6 @@ def _show(measured: Measured) -> None:
     table.add_row("naive / up", f"{measured.ratio:.2f}", "", f"at least {TARGETS['naive / up']}")
     limit = f"at most {TARGETS['memory (GiB)']:.0f} GiB"
     table.add_row("memory", f"{measured.memory:.1f} GiB", "", limit)
-    Console().print(table)
+    console().print(table)
     each = ", ".join(f"{name} {second:.0f} s" for name, second in measured.naive_steps.items())
-    Console().print(f"the naive script's steps: {each}", highlight=False)
+    console().print(f"the naive script's steps: {each}", highlight=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,9 +26,10 @@ from gkelab.host.prepare import carry_out, docker_answers, needed
 from gkelab.lab import Lab
 from gkelab.lock import hold
 from gkelab.paths import default_paths
-from gkelab.progress import Lines
+from gkelab.progress import Lines, console
 from gkelab.shell import run
 from gkelab.status import draw, lab_status
+from gkelab.steps.create_cluster import adopt
 from gkelab.supply.cache import Cache
 from gkelab.supply.choose import choose_supplier, make_supplier
 from gkelab.supply.pins import ROOT, SupplierName, load_pins
@@ -105,7 +107,7 @@ def up(topology: str, images: str | None, host_setup: bool, merge: bool) -> Timi
 def doctor(topology: str, images: str | None, host_setup: bool) -> bool:
     """Show what `up` would find and do on this host; whether it could come up."""
     found = _examine(topology_file(topology), supplier_name(images), host_setup=host_setup)
-    draw_findings(found, Console())
+    draw_findings(found, console())
     return not failing(found)
 
 
@@ -135,8 +137,11 @@ def down(name: str | None) -> None:
             raise LabError(
                 "docker does not answer, and the lab's containers are its own", "start it"
             )
-        found = the_lab(find_labs(Docker(run)), name)
-        taking_down.down(found, paths, run, lines.say, merged=own_kubeconfig())
+        labs = find_labs(Docker(run))
+        found = the_lab(labs, name)
+        others = [lab for lab in labs if lab is not found]
+        merged = own_kubeconfig()
+        taking_down.down(found, paths, run, lines.say, merged=merged, others=others)
 
 
 def stop(name: str | None) -> None:
@@ -160,7 +165,7 @@ def status(name: str | None, as_json: bool) -> bool:
     if as_json:
         Console(soft_wrap=True).print_json(json.dumps(seen.to_dict()))
     else:
-        draw(seen, Console())
+        draw(seen, console())
     return not seen.problems
 
 
@@ -170,6 +175,33 @@ def kubectl(name: str | None, cluster: str | None, words: Sequence[str]) -> NoRe
     chosen = cluster or lab.plan.clusters[0].name
     lab.plan.cluster(chosen)
     argv = lab.kubectl(chosen).argv(*words)
+    os.execv(argv[0], argv)
+
+
+def hubble(name: str | None, cluster: str | None, words: Sequence[str]) -> NoReturn:
+    """Become hubble, talking to the cluster's relay through a port-forward of its own."""
+    lab = open_lab(name)
+    chosen = lab.plan.cluster(cluster or lab.plan.clusters[0].name).name
+    where = [f"--kubeconfig={lab.kubeconfig}", f"--kube-context={lab.kubectl(chosen).context}"]
+    program = str(lab.supplier.tool("hubble"))
+    os.execv(program, [program, *(words or ["status"]), "--port-forward", *where])
+
+
+def cilium(name: str | None, cluster: str | None, words: Sequence[str]) -> NoReturn:
+    """Become the cilium CLI, where it is installed; else cilium-dbg in an agent, saying so."""
+    lab = open_lab(name)
+    kubectl = lab.kubectl(lab.plan.cluster(cluster or lab.plan.clusters[0].name).name)
+    program = shutil.which("cilium")
+    if program:
+        where = [f"--kubeconfig={lab.kubeconfig}", f"--context={kubectl.context}"]
+        os.execv(program, [program, *words, *where])
+    print(  # noqa: T201
+        "gkelab: the cilium CLI is not installed (it has no module of its own to be built from);"
+        " this is cilium-dbg in an agent",
+        file=sys.stderr,
+    )
+    agent = ["exec", "--namespace=kube-system", "daemonset/cilium", "--container=cilium-agent"]
+    argv = kubectl.argv(*agent, "--", "cilium-dbg", *(words or ["status"]))
     os.execv(argv[0], argv)
 
 
@@ -190,7 +222,10 @@ def open_lab(name: str | None) -> Lab:
     found = find_lab(name)
     paths = default_paths()
     supplier = make_supplier(found.supplier, load_pins(), Cache(paths.cache), run)
-    return Lab(found.plan, supplier, paths, read_facts(), run)
+    lab = Lab(found.plan, supplier, paths, read_facts(), run)
+    for cluster in found.plan.clusters:
+        adopt(lab, cluster)
+    return lab
 
 
 def own_kubeconfig() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,24 +20,33 @@ from gkelab.tools.kind import context
 Say = Callable[[str], None]
 
 
-def down(found: Found, paths: Paths, run: Runner, say: Say, *, merged: Path | None) -> None:
+def down(
+    found: Found,
+    paths: Paths,
+    run: Runner,
+    say: Say,
+    *,
+    merged: Path | None,
+    others: Sequence[Found] = (),
+) -> None:
     """Remove a lab: its containers, networks, routes, images for containers, and kubeconfig.
 
     The build cache stays. `merged` is the person's own kubeconfig, from which the lab's entries
-    are taken if they are there. Safe to run again after an interruption: the networks, by which
-    a lab is found, go last.
+    are taken if they are there; `others` are the labs that stay, and so do their routes. Safe to
+    run again after an interruption: the networks, by which a lab is found, go last.
     """
     docker = Docker(run)
     containers = docker.containers({LABEL: found.name})
     docker.remove_containers([container.id for container in containers])
     say(f"removed {len(containers)} containers")
-    leftovers = docker.containers({FILLS: None})
+    leftovers = docker.containers({FILLS: None})  # of an `up` that was killed
     docker.remove_containers([container.id for container in leftovers])
     ip = IpRoute(run)
     ranges = [*found.plan.made_up_ranges(), *(c.external_pool for c in found.plan.clusters)]
-    ip.remove_own(ranges)
+    held = {network for other in others for network in other.plan.made_up_ranges()}
+    ip.remove_own([network for network in ranges if network not in held])
     for image in sorted({c.image for c in containers if c.image.startswith("gkelab/")}):
-        if docker.has_image(image):
+        if docker.has_image(image) and not others:
             docker.remove_image(image)
     if merged is not None:
         remove_from_kubeconfig(merged, [context(c.name) for c in found.plan.clusters])
@@ -91,12 +101,12 @@ def remove_from_kubeconfig(merged: Path, contexts: Sequence[str]) -> None:
     _write(merged, theirs)
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path) -> dict[str, Any]:
     loaded = yaml.safe_load(path.read_text()) if path.exists() else None
     return loaded or {}
 
 
-def _write(path: Path, config: dict[str, object]) -> None:
+def _write(path: Path, config: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(path.name + ".gkelab")
     new.touch(mode=0o600)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gkelab.errors import LabError
 from gkelab.host.uses import host_claims
+from gkelab.ipam import HEALTH_CHECK_RANGES
 from gkelab.shell import Runner
 from gkelab.supply.pins import SupplierName
 from gkelab.tools.docker import LABEL, PLAN, SUPPLIER, Docker, Network
@@ -72,6 +73,14 @@ def claims(networks: Sequence[Network], ip: IpRoute) -> list[Claim]:
     return taken
 
 
+def claimed_by(lab: Found) -> list[Claim]:
+    """A lab's ranges, as what another lab must keep off. Google's health-check ranges are those
+    of every lab."""
+    own = [network for network in lab.plan.made_up_ranges() if network not in HEALTH_CHECK_RANGES]
+    own += [subnet.primary for subnet in lab.plan.subnets]
+    return [Claim(network, f"lab {lab.name}") for network in own]
+
+
 def make_plan(
     path: Path,
     docker: Docker,
@@ -82,8 +91,8 @@ def make_plan(
 
     `in_use` gives the addresses that this host must reach; only a new lab asks for them.
     Ranges given as a size stay what they are in an existing lab. Raises LabError when the
-    topology is wrong or overlaps, when an existing lab of that name was made from another
-    topology, and when another lab exists.
+    topology is wrong or overlaps (another lab's ranges, too), and when an existing lab of that
+    name was made from another topology.
     """
     topology = load(path)
     labs = find_labs(docker)
@@ -95,10 +104,6 @@ def make_plan(
                 "remove it first: invoke down",
             )
         return existing.plan, existing
-    if labs:
-        raise LabError(
-            f"Lab {labs[0].name} is on this machine, and its outside ranges are those of every lab",
-            f"remove it first: invoke down --lab {labs[0].name}",
-        )
-    taken = [*claims(docker.networks(), ip), *in_use(docker.run)]
+    others = [claim for lab in labs for claim in claimed_by(lab)]
+    taken = [*claims(docker.networks(), ip), *others, *in_use(docker.run)]
     return resolve(topology, taken), None

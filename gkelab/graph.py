@@ -13,7 +13,6 @@ from typing import Protocol
 
 from gkelab.errors import LabError
 
-
 CACHED = "cached"  # the note of a task that found its work done already: it gets no line
 
 
@@ -61,7 +60,7 @@ def run_graph(
     """Run every task after those it needs; earlier in the list means earlier where both may run.
 
     When one fails, running tasks finish, no new one starts, and its error is raised.
-    Raises LabError for a need that no task fulfils.
+    Raises LabError for a need that no task fulfils, and for needs that go in a circle.
     """
     by_name = {task.name: task for task in tasks}
     _check_needs(tasks, by_name)
@@ -100,6 +99,8 @@ def run_graph(
         pool.shutdown(wait=False, cancel_futures=True)
     if first_error is not None:
         raise first_error
+    if waiting:
+        raise LabError(f"Tasks {', '.join(task.name for task in waiting)} need each other")
     return timings
 
 

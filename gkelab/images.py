@@ -15,7 +15,7 @@ from gkelab.graph import Task, run_graph
 from gkelab.host.prepare import docker_answers
 from gkelab.lock import hold
 from gkelab.paths import default_paths
-from gkelab.progress import Lines
+from gkelab.progress import Lines, console
 from gkelab.shell import run
 from gkelab.supply.cache import Cache
 from gkelab.supply.choose import choose_supplier
@@ -59,9 +59,9 @@ def show(images: str | None, as_json: bool) -> None:
         size = f"{row.size / 1e6:.0f} MB" if row.size else "" if row.present else "not here"
         age = _age(time.time() - row.made) if row.made else ""
         table.add_row(row.name, row.kind, row.version, row.source, row.pinned, size, age)
-    Console().print(table)
+    console().print(table)
     total = sum(entry.size for entry in cache.entries())
-    Console().print(f"{total / 1e9:.1f} GB in {default_paths().cache}", highlight=False)
+    console().print(f"{total / 1e9:.1f} GB in {default_paths().cache}", highlight=False)
 
 
 def prune(everything: bool) -> None:

@@ -8,8 +8,15 @@ import time
 from collections.abc import Sequence
 from typing import TextIO
 
+from rich.console import Console
+
 from gkelab.errors import LabError
 from gkelab.graph import CACHED, Task
+
+
+def console() -> Console:
+    """Where tables go; in a file or a pipe they are wide, as nobody's screen is."""
+    return Console(width=None if sys.stdout.isatty() else 160, soft_wrap=not sys.stdout.isatty())
 
 
 class Lines:

@@ -9,8 +9,8 @@ import yaml
 
 from gkelab.applied import Applied
 from gkelab.errors import LabError
-from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
 from gkelab.graph import CACHED
+from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
 from gkelab.lab import Lab
 from gkelab.render import Rendered
 from gkelab.supply.imagestore import MOUNT, UNIT
@@ -36,8 +36,8 @@ def create_cluster(
 ) -> str:
     """Create the cluster, or start it when it is stopped; one half made is made anew.
 
-    `stores` maps a role to its image store; `cni` gives the CNI's objects. Raises LabError when a cluster of that name is not
-    this lab's, CommandError when kind fails.
+    `stores` maps a role to its image store; `cni` gives the CNI's objects. Raises LabError when
+    a cluster of that name is not this lab's or has lost a node, CommandError when kind fails.
     """
     nodes = find_nodes(lab, cluster)
     foreign = [node.name for node in nodes if node.labels.get("gkelab.lab") != lab.name]
@@ -50,6 +50,7 @@ def create_cluster(
         started = start(lab, cluster, nodes)
         if _finished(lab, cluster):
             return started
+    _refuse_vanished(lab, cluster, nodes)
     lab.docker.remove_containers([node.id for node in nodes])
     objects = cni()
     settings = node_settings(lab, stores, objects.file)
@@ -95,6 +96,15 @@ def start(lab: Lab, cluster: Cluster, nodes: list[Container]) -> str:
     return f"started {len(stopped)} nodes" if stopped else CACHED
 
 
+def adopt(lab: Lab, cluster: Cluster) -> None:
+    """Give the lab's kubeconfig its context of a running cluster that another checkout made."""
+    node = lab.docker.container(cluster.control_plane.name)
+    running = node is not None and node.state == "running"
+    if running and not has_context(lab, cluster) and _finished(lab, cluster):
+        lab.folder.mkdir(parents=True, exist_ok=True)
+        lab.kind.export_kubeconfig(cluster.name, lab.kubeconfig)
+
+
 def has_context(lab: Lab, cluster: Cluster) -> bool:
     """Whether the lab's kubeconfig knows the cluster (another checkout may have made it)."""
     if not lab.kubeconfig.exists():
@@ -127,6 +137,20 @@ def node_settings(lab: Lab, stores: Mapping[Role, Path], cni: Path) -> NodeSetti
         return NodeSettings(mounts)
     runtime = {str(RUNTIME_DIR): str(RUNTIME_DIR)}
     return NodeSettings({role: mounts[role] | runtime for role in mounts}, str(RUNTIME))
+
+
+def _refuse_vanished(lab: Lab, cluster: Cluster, nodes: list[Container]) -> None:
+    """A finished cluster that lost a node is a person's to give up: its workloads go with it."""
+    present = {node.name for node in nodes}
+    gone = [node.name for node in cluster.nodes if node.name not in present]
+    control_plane = next((n for n in nodes if n.name == cluster.control_plane.name), None)
+    if not gone or control_plane is None or control_plane.state != "running":
+        return
+    if _finished(lab, cluster):
+        raise LabError(
+            f"Cluster {cluster.name} has lost its node {', '.join(gone)} (its container is gone)",
+            "make the lab anew: invoke down, then invoke up",
+        )
 
 
 def _finished(lab: Lab, cluster: Cluster) -> bool:

@@ -20,7 +20,7 @@ class Istioctl:
     run: Runner
 
     def generate(self, operator: Mapping[str, Any], folder: Path) -> str:
-        """The objects of an IstioOperator as YAML. `folder` is the lab's own: istioctl reads a file."""
+        """The objects of an IstioOperator as YAML. istioctl reads it from a file in `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         source = folder / "istio-operator.yaml"
         source.write_text(yaml.safe_dump(dict(operator), sort_keys=False))

@@ -51,7 +51,7 @@ def client(lab: Lab, cluster: Cluster) -> ContainerPlace:
     return ContainerPlace(lab.docker, f"{lab.name}-client-{cluster.subnet.name}")
 
 
-@pytest.fixture(scope="session", params=None)
+@pytest.fixture(scope="session")
 def nodes(cluster: Cluster) -> dict[str, testinfra.host.Host]:
     """testinfra's hosts for the cluster's nodes, by node name."""
     return {node.name: testinfra.get_host(f"docker://{node.name}") for node in cluster.nodes}
@@ -69,14 +69,10 @@ def namespace(
     name = f"t-{stem[:40]}-{secrets.token_hex(3)}"
     made = Namespace(name, kubectl, cluster, lab)
     manifest = Path(str(request.path)).with_name(f"{Path(str(request.path)).stem[5:]}.yaml")
-    marker = request.node.get_closest_marker("manifest")
+    made.create({})
     objects = []
-    if marker is not None:
-        manifest = manifest.with_name(marker.args[0])
     if manifest.exists():
         objects = [item for item in yaml.safe_load_all(manifest.read_text()) if item]
-    labels = request.node.get_closest_marker("namespace_labels")
-    made.create(labels.kwargs["labels"] if labels else {})
     try:
         if objects:
             made.apply(objects)

@@ -56,7 +56,9 @@ def test_nodes_have_their_fixed_address_and_gke_labels(cluster: Cluster, kubectl
         assert node["spec"]["providerID"] == planned.provider_id
         labels = node["metadata"]["labels"]
         assert planned.labels.items() <= labels.items()
-    zones = {nodes[n.name]["metadata"]["labels"]["topology.kubernetes.io/zone"] for n in cluster.workers}
+    zones = {
+        nodes[n.name]["metadata"]["labels"]["topology.kubernetes.io/zone"] for n in cluster.workers
+    }
     assert zones == {node.zone for node in cluster.workers}
 
 

@@ -47,7 +47,9 @@ def test_cluster_hides_the_client_behind_a_node(
             seen.add(answer.saw)
         return seen
 
-    until(ask, lambda s: bool(s & nodes), what="a pod sees a node's address", timeout=30, interval=0.1)
+    until(
+        ask, lambda s: bool(s & nodes), what="a pod sees a node's address", timeout=30, interval=0.1
+    )
     assert seen <= nodes | {outside}
 
 

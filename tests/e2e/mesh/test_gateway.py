@@ -35,7 +35,9 @@ def pods(kubectl: Kubectl, version: str) -> set[str]:
     return {pod["metadata"]["name"] for pod in found}
 
 
-@pytest.mark.parametrize(("path", "version"), [("/", "v1"), ("/v1", "v1"), ("/v2", "v2"), ("/v2/x", "v2")])
+@pytest.mark.parametrize(
+    ("path", "version"), [("/", "v1"), ("/v1", "v1"), ("/v2", "v2"), ("/v2/x", "v2")]
+)
 def test_routes_by_path(
     kubectl: Kubectl, client: ContainerPlace, gateway: str, path: str, version: str
 ) -> None:

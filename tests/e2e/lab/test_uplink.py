@@ -1,0 +1,103 @@
+"""Nothing for a made-up range leaves the machine: the uplink is watched while it is tried."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from gkelab.lab import Lab
+from gkelab.tools.iproute import unreachable_words
+from gkelab.topology import Cluster
+from tests.support.namespace import Namespace
+from tests.support.packets import Packet
+from tests.support.probes import ContainerPlace, HostPlace, Place
+from tests.support.sniffer import sniff
+
+pytestmark = pytest.mark.xdist_group("uplink")
+
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "client"},
+    "spec": {
+        "terminationGracePeriodSeconds": 1,
+        "containers": [{"name": "client", "image": "gkelab/workload", "args": ["idle"]}],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def uplink(lab: Lab) -> str:
+    """The interface of the host's default route."""
+    routes = json.loads(lab.run(["ip", "-json", "route", "show", "default"]).stdout)
+    if not routes:
+        pytest.skip("this host has no default route, so nothing can leave it")
+    return str(routes[0]["dev"])
+
+
+def an_address(network: IPv4Network) -> str:
+    """An address of the range that nobody has: one near its end."""
+    return str(network[-3])
+
+
+def knock(place: Place, address: str) -> None:
+    """Try to reach it; what becomes of that is the watcher's to see."""
+    place.exec(["curl", "--silent", "--max-time", "1", f"http://{address}/"], timeout=10)
+
+
+def of_ranges(packets: list[Packet], ranges: tuple[IPv4Network, ...]) -> list[Packet]:
+    """Those of the packets that come from or go to one of the ranges."""
+
+    def inside(text: str) -> bool:
+        return bool(text) and ":" not in text and any(IPv4Address(text) in n for n in ranges)
+
+    return [packet for packet in packets if inside(packet.source) or inside(packet.destination)]
+
+
+def test_nothing_made_up_leaves(lab: Lab, uplink: str, namespace: Namespace) -> None:
+    """Pods, nodes, the client and the host knock at every range: the uplink stays silent."""
+    namespace.apply([POD])
+    ranges = lab.plan.made_up_ranges()
+    places: list[Place] = [
+        namespace.place("client"),
+        ContainerPlace(lab.docker, lab.plan.clusters[0].workers[0].name),
+        ContainerPlace(lab.docker, f"{lab.name}-client-{lab.plan.subnets[0].name}"),
+        HostPlace(lab.run),
+    ]
+    with sniff(uplink) as packets:
+        for place in places:
+            for network in ranges:
+                knock(place, an_address(network))
+    leaked = of_ranges(packets, ranges)
+    assert not leaked, f"{len(leaked)} packets of made-up ranges left by {uplink}: {leaked[:3]}"
+
+
+@pytest.fixture
+def without_route(lab: Lab, cluster: Cluster) -> Iterator[IPv4Network]:
+    """The client outside, with one of its unreachable routes taken away."""
+    network = next(n for n in lab.plan.made_up_ranges() if n == cluster.services_range)
+    name = f"{lab.name}-client-{cluster.subnet.name}"
+    words = unreachable_words(network)
+    lab.docker.exec(name, ["ip", "route", "delete", *words])
+    try:
+        yield network
+    finally:
+        lab.docker.exec(name, ["ip", "route", "replace", *words])
+
+
+def test_the_host_holds_what_a_client_lets_go(
+    lab: Lab, cluster: Cluster, uplink: str, without_route: IPv4Network
+) -> None:
+    """The counterfactual: without its route the client's packet is on the lab's bridge, which
+    the watcher sees, and still not on the uplink, as the host holds the range, too."""
+    client = ContainerPlace(lab.docker, f"{lab.name}-client-{cluster.subnet.name}")
+    bridge = next(
+        n.bridge for n in lab.docker.networks() if n.name == cluster.subnet.docker_network
+    )
+    with sniff(bridge) as seen, sniff(uplink) as left:
+        knock(client, an_address(without_route))
+    assert of_ranges(seen, (without_route,)), "the watcher saw nothing: it cannot see a leak"
+    assert not of_ranges(left, (without_route,))
