@@ -282,7 +282,7 @@ def _earlier_lab(lab: LabSeen, wanted: str) -> Finding:
         )
         return Finding("earlier lab", "note", seen, remedy)
     if lab.name != wanted:
-        return Finding("earlier lab", "note", seen, f"remove it: invoke down --lab {lab.name}")
+        return Finding("earlier lab", "note", seen, "none needed: it is left as it is")
     if lab.stopped:
         remedy = "none needed: `up` starts it"
     elif lab.running:

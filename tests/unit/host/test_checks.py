@@ -199,7 +199,7 @@ def test_addresses() -> None:
         (STOPPED, "none needed: `up` starts it"),
         (replace(RUNNING, stopped=1), "none needed: `up` starts it"),
         (replace(RUNNING, running=0), "none needed: `up` goes on from there"),
-        (LabSeen("small", 2, 0), "remove it: invoke down --lab small"),
+        (LabSeen("small", 2, 0), "none needed: it is left as it is"),
         (
             LabSeen("small", 2, 0, whole=False),
             "its networks are gone: remove its containers, which\n"

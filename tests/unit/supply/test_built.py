@@ -114,7 +114,8 @@ def test_a_module_is_built(built: Built, run: Recorder, path: Path) -> None:
     go = go_program(run, path)
     fetched, source = download(built, run, go)
     out = work(built, "net") / "out"
-    argv = [str(go), "build", "-C", str(source), "-trimpath", "-ldflags", "-s -w"]
+    argv = [str(go), "build", "-C", str(source), "-trimpath"]
+    argv += ["-gcflags=all=-dwarf=false", "-ldflags", "-s -w"]
     argv += ["-o", f"{out}/", "./cmd/agent", "./cmd/watch"]
 
     def compile_both() -> None:
@@ -168,7 +169,8 @@ def test_a_compiler_that_fails(built: Built, run: Recorder, path: Path) -> None:
     go = go_program(run, path)
     _, source = download(built, run, go)
     out = work(built, "net") / "out"
-    argv = [str(go), "build", "-C", str(source), "-trimpath", "-ldflags", "-s -w"]
+    argv = [str(go), "build", "-C", str(source), "-trimpath"]
+    argv += ["-gcflags=all=-dwarf=false", "-ldflags", "-s -w"]
     argv += ["-o", f"{out}/", "./cmd/agent", "./cmd/watch"]
     run.handle(argv, code=1, stderr="agent.go:1: undefined: x\n")
     with pytest.raises(CommandError, match="undefined: x"):

@@ -314,6 +314,7 @@ def test_only_https(tmp_path: Path, url: str) -> None:
         (b"no archive at all", "cannot be unpacked: "),
         (packed()[:60], "cannot be unpacked: "),
     ],
+    ids=["another member", "no archive", "cut off"],
 )
 def test_what_cannot_be_unpacked(tmp_path: Path, body: bytes, why: str) -> None:
     with pytest.raises(LabError) as raised:
