@@ -63,7 +63,7 @@ def topology_file(name: str) -> Path:
         return path
     known = ROOT / "clusters" / f"{name}.yaml"
     if not known.exists():
-        names = ", ".join(sorted(file.stem for file in known.parent.glob("*.yaml")))
+        names = ", ".join(sorted(file.stem for file in (ROOT / "clusters").glob("*.yaml")))
         raise LabError(f"There is no topology {name}", f"name a file, or one of {names}")
     return known
 
@@ -230,5 +230,5 @@ def open_lab(name: str | None) -> Lab:
 
 def own_kubeconfig() -> Path:
     """The person's own kubeconfig: the first of KUBECONFIG, else the usual place."""
-    first = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
-    return Path(first) if first else Path.home() / ".kube" / "config"
+    named = [part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
+    return Path(named[0]) if named else Path.home() / ".kube" / "config"

@@ -13,6 +13,7 @@ from rich.table import Table
 from gkelab import ipam
 from gkelab.lab import Lab
 from gkelab.shell import CommandError
+from gkelab.steps.start_client import client_name
 from gkelab.steps.wait_ready import KINDS, health
 from gkelab.tools.docker import LABEL, ROLE
 from gkelab.topology import Cluster
@@ -116,7 +117,9 @@ def lab_status(lab: Lab) -> LabStatus:
         clusters.append(status)
         problems += wrong
     clients = [c for c in containers.values() if c.labels.get(ROLE) == "client"]
-    problems += [f"client {c.name} is {c.state}" for c in clients if c.state != "running"]
+    for name in (client_name(lab, subnet) for subnet in lab.plan.subnets):
+        if states.get(name) != "running":
+            problems.append(f"client {name} is {states.get(name, 'not there')}")
     return LabStatus(
         name=lab.name,
         supplier=lab.supplier.name,
@@ -147,6 +150,8 @@ def _cluster(lab: Lab, cluster: Cluster, states: dict[str, str]) -> tuple[Cluste
     if answers:
         rest = [item for item in objects if item["kind"] != "Pod"]
         problems += list(health(cluster, rest).missing)
+        absent = [part.name for part in _components(by_kind) if not part.version]
+        problems += [f"{part} is not installed in cluster {cluster.name}" for part in absent]
     status = ClusterStatus(
         name=cluster.name,
         context=lab.kubectl(cluster.name).context,

@@ -12,14 +12,15 @@ from gkelab.topology import Cluster
 from gkelab.wait import until
 
 NAMESPACE = "istio-system"
+GATEWAY = "istio-ingressgateway"
 
 
 def install_istio(lab: Lab, cluster: Cluster, applied: Applied) -> str:
-    """Apply Istio's objects; it does not wait for istiod to run."""
+    """Apply Istio's control plane; it does not wait for istiod to run."""
     rendered = render_istio_objects(lab)
 
     def install() -> None:
-        objects = rendered.objects()
+        objects = [item for item in rendered.objects() if not is_gateway(item)]
         definitions = [item for item in objects if item["kind"] == "CustomResourceDefinition"]
         lab.kubectl(cluster.name).apply([_namespace(), *definitions])
         # A definition that was just made is served a moment later; what uses it may be refused.
@@ -33,6 +34,25 @@ def install_istio(lab: Lab, cluster: Cluster, applied: Applied) -> str:
 
     version = lab.supplier.pins.tools["istioctl"].version_of(lab.supplier.name)
     return version if applied.once("istio", rendered.key, install) else CACHED
+
+
+def install_gateway(lab: Lab, cluster: Cluster, applied: Applied) -> str:
+    """Apply the ingress gateway once istiod is available: its pod mounts what istiod makes, and
+    one that came too early is tried again only after a while."""
+    rendered = render_istio_objects(lab)
+    kubectl = lab.kubectl(cluster.name)
+
+    def install() -> None:
+        limit = lab.timeouts.rollout
+        kubectl.wait("Available", "deployment/istiod", NAMESPACE, timeout=limit)
+        kubectl.apply([item for item in rendered.objects() if is_gateway(item)])
+
+    return GATEWAY if applied.once("gateway", rendered.key, install) else CACHED
+
+
+def is_gateway(item: dict[str, Any]) -> bool:
+    """Whether an object is the gateway's Deployment."""
+    return bool(item["kind"] == "Deployment" and item["metadata"]["name"] == GATEWAY)
 
 
 def render_istio_objects(lab: Lab) -> Rendered:

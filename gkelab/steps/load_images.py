@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from gkelab.graph import CACHED
 from gkelab.lab import Lab
 from gkelab.topology import Cluster
 
@@ -26,7 +27,7 @@ def load_image(lab: Lab, cluster: Cluster, image: str) -> str:
     nodes = [node.name for node in cluster.nodes if node.role in pin.on]
     with ThreadPoolExecutor() as pool:
         loaded = sum(pool.map(load, nodes))
-    return f"{loaded} nodes" if loaded else "cached"
+    return f"{loaded} nodes" if loaded else CACHED
 
 
 def full_name(reference: str) -> str:

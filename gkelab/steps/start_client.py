@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.lab import Lab
+from gkelab.tools.docker import LABEL
 from gkelab.tools.iproute import unreachable_words
 from gkelab.topology import Subnet
 
@@ -15,7 +17,10 @@ def client_name(lab: Lab, subnet: Subnet) -> str:
 
 def start_clients(lab: Lab) -> str:
     """One client a subnet. It reaches external load balancers on its link, and nothing else of
-    the lab's ranges, as a machine on the internet would."""
+    the lab's ranges, as a machine on the internet would.
+
+    Raises LabError when a container of a client's name is not this lab's.
+    """
     made = [subnet.name for subnet in lab.plan.subnets if _start(lab, subnet)]
     return ", ".join(made) or CACHED
 
@@ -24,10 +29,15 @@ def _start(lab: Lab, subnet: Subnet) -> bool:
     name = client_name(lab, subnet)
     reference = lab.supplier.reference("workload")
     found = lab.docker.container(name)
-    if found is not None and found.image == reference and found.labels.get("gkelab.lab"):
-        if found.state == "running":
-            return False
-        lab.docker.start([name])
+    if found is not None and found.labels.get(LABEL) != lab.name:
+        raise LabError(
+            f"The container {name} is not this lab's",
+            f"remove it (docker rm --force {name}) or rename yours",
+        )
+    running = False
+    if found is not None and found.image == reference:
+        running = found.state == "running"
+        lab.docker.start([] if running else [name])
     else:
         lab.docker.remove_containers([found.id] if found else [])
         if not lab.docker.has_image(reference):
@@ -37,8 +47,9 @@ def _start(lab: Lab, subnet: Subnet) -> bool:
         argv = ["docker", "run", "--detach", f"--name={name}", f"--hostname={name}", *network]
         argv += ["--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--restart=on-failure:1"]
         lab.run([*argv, "--init", *labels, reference, "serve", "--http", "8080", "80"])
+    # A running one may have started anew, or its `up` may have been killed: it has no routes then.
     _route(lab, subnet, name)
-    return True
+    return not running
 
 
 def _route(lab: Lab, subnet: Subnet, name: str) -> None:

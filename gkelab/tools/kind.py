@@ -17,8 +17,7 @@ from typing import Any
 import yaml
 
 from gkelab.shell import Runner
-from gkelab.supply.pins import Role
-from gkelab.topology import Cluster, Node
+from gkelab.topology import Cluster, Node, Role
 
 SHIM = """#!/bin/sh
 # docker, as kind calls it: `docker run` gets the node's own arguments, one a line in its file.

@@ -42,10 +42,12 @@ def make_network(it: Docker) -> None:
 COMMANDS: list[tuple[Callable[[Docker], object], list[str]]] = [
     (
         make_network,
-        ["docker", "network", "create", "--driver", "bridge", "--subnet", "10.128.0.0/20"]
-        + ["--gateway", "10.128.15.254"]
-        + ["--opt", "com.docker.network.bridge.enable_ip_masquerade=true"]
-        + ["--label", "gkelab.lab=vpc-native", "--label", 'gkelab.plan={"a":1}', NETWORK],
+        [
+            *("docker", "network", "create", "--driver", "bridge"),
+            *("--subnet", "10.128.0.0/20", "--gateway", "10.128.15.254"),
+            *("--opt", "com.docker.network.bridge.enable_ip_masquerade=true"),
+            *("--label", "gkelab.lab=vpc-native", "--label", 'gkelab.plan={"a":1}', NETWORK),
+        ],
     ),
     (lambda it: it.remove_networks(["a", "b"]), ["docker", "network", "rm", "a", "b"]),
     (

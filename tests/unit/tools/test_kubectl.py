@@ -66,6 +66,14 @@ def listing(*words: str) -> list[str]:
             "",
         ),
         (
+            lambda k: k.wait("Available", "deployment/y", "x", timeout=60),
+            [
+                *("--namespace=x", "wait", "deployment/y"),
+                *("--for=condition=Available", "--timeout=60s"),
+            ],
+            "",
+        ),
+        (
             lambda k: k.exec("x", "y", ["curl", "http://z"]),
             ["--namespace=x", "exec", "y", "--", "curl", "http://z"],
             "",
@@ -136,3 +144,13 @@ def test_execs_input_and_timeout_reach_the_runner(kubectl: Kubectl, run: Recorde
     run.handle([*HEAD, "--namespace=x", "exec", "--stdin", "y", "--", "sh"], code=7)
     said = kubectl.exec("x", "y", ["sh"], input="exit 7", check=False, timeout=3)
     assert (said.code, run.calls[0].input, run.calls[0].timeout) == (7, "exit 7", 3)
+
+
+def test_a_wait_gives_kubectl_the_time_to_say_that_it_was_in_vain(
+    kubectl: Kubectl, run: Recorder
+) -> None:
+    words = ["--namespace=x", "wait", "pod/y", "--for=condition=Ready", "--timeout=60s"]
+    run.handle([*HEAD, *words], code=1, stderr="error: timed out waiting for the condition")
+    with pytest.raises(CommandError, match="timed out waiting"):
+        kubectl.wait("Ready", "pod/y", "x", timeout=60)
+    assert run.calls[0].timeout == 90

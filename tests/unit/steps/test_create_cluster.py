@@ -1,0 +1,334 @@
+"""A cluster: made when it is not there, started when it stands still, and nobody else's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gkelab.applied import Applied
+from gkelab.errors import LabError
+from gkelab.graph import CACHED
+from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
+from gkelab.lab import Lab
+from gkelab.render import Rendered
+from gkelab.shell import CommandError
+from gkelab.steps.create_cluster import CNI, DROP_IN, adopt, create_cluster, node_settings
+from gkelab.supply.pins import Role
+from gkelab.wait import WaitError
+from tests.support.recorder import Recorder
+from tests.unit.steps import applies, fresh, inside, kubectl, make_lab
+from tests.unit.tools import Raw, lists_containers, recorded, stopped
+
+CONTROL_PLANE = "vpc-native-control-plane"
+LABEL = ["io.x-k8s.kind.cluster=vpc-native"]
+FINISHED = inside(CONTROL_PLANE, "test", "-f", "/etc/gkelab/kind-finished")
+STORES: dict[Role, Path] = {"control-plane": Path("/s/cp"), "worker": Path("/s/worker")}
+RENDERED = Rendered("0123456789ab", Path("/rendered/objects.yaml"))
+
+
+@pytest.fixture
+def run() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def lab(tmp_path: Path, run: Recorder) -> Lab:
+    return make_lab(tmp_path, run)
+
+
+@pytest.fixture
+def applied(lab: Lab, run: Recorder) -> Applied:
+    return fresh(lab, run)
+
+
+def nodes() -> list[Raw]:
+    """The recorded nodes: the control plane, the workers."""
+    found = [
+        raw for raw in recorded("containers") if raw["Config"]["Labels"]["gkelab.role"] == "node"
+    ]
+    return sorted(found, key=lambda raw: str(raw["Name"]))
+
+
+def kind_create(lab: Lab) -> list[str]:
+    return [
+        *("setpriv", "--pdeathsig", "KILL", "/supply/tools/kind", "create", "cluster"),
+        *("--retain", "--config=-", f"--kubeconfig={lab.kubeconfig}"),
+    ]
+
+
+def kind_export(lab: Lab) -> list[str]:
+    words = ["--name=vpc-native", f"--kubeconfig={lab.kubeconfig}"]
+    return ["/supply/tools/kind", "export", "kubeconfig", *words]
+
+
+def makes(lab: Lab, run: Recorder) -> list[list[str]]:
+    """Expect, and return, the commands that make the cluster."""
+    argvs = [
+        kind_create(lab),
+        inside(CONTROL_PLANE, "mkdir", "-p", "/etc/gkelab"),
+        inside(CONTROL_PLANE, "touch", "/etc/gkelab/kind-finished"),
+    ]
+    for argv in argvs:
+        run.handle(argv)
+    return argvs
+
+
+def removes(run: Recorder, raws: list[Raw]) -> list[str]:
+    argv = ["docker", "rm", "--force", "--volumes", *(raw["Id"] for raw in raws)]
+    run.handle(argv)
+    return argv
+
+
+def has_kubeconfig(lab: Lab, *contexts: str) -> None:
+    lab.folder.mkdir(parents=True)
+    config = {"contexts": [{"name": name} for name in contexts]}
+    lab.kubeconfig.write_text(yaml.safe_dump(config))
+
+
+def create(lab: Lab, applied: Applied) -> str:
+    return create_cluster(lab, lab.plan.clusters[0], applied, STORES, lambda: RENDERED)
+
+
+def changes(run: Recorder) -> list[list[str]]:
+    """The commands that change something."""
+    asking = (["docker", "ps"], ["docker", "container"])
+    return [a for a in run.argvs if a[:2] not in asking and a != FINISHED]
+
+
+# --- from nothing
+
+
+def test_a_cluster_is_made_on_its_subnets_network_with_labels_and_fixed_addresses(
+    lab: Lab, run: Recorder, applied: Applied
+) -> None:
+    lists_containers(run, LABEL, [])
+    makes(lab, run)
+    assert create(lab, applied) == "3 nodes"
+    call = next(call for call in run.calls if list(call.argv) == kind_create(lab))
+    assert call.env["KIND_EXPERIMENTAL_DOCKER_NETWORK"] == "gkelab.vpc-native.us-central1"
+    assert call.log == lab.folder / "logs" / "kind-vpc-native.log"
+    config = yaml.safe_load(call.input or "")
+    assert config["networking"]["podSubnet"] == "10.0.0.0/20"
+    assert {node["image"] for node in config["nodes"]} == {lab.supplier.reference("node")}
+    arguments = lab.folder / "kind" / "vpc-native" / "node-arguments"
+    assert (arguments / "vpc-native-worker2").read_text().splitlines() == [
+        "--ip=10.128.0.4",
+        "--label=gkelab.lab=vpc-native",
+        "--label=gkelab.role=node",
+    ]
+    assert len(list(arguments.iterdir())) == 3
+
+
+def test_the_mark_is_set_last_and_cilium_is_recorded_as_applied(
+    lab: Lab, run: Recorder, applied: Applied
+) -> None:
+    lists_containers(run, LABEL, [])
+    made = makes(lab, run)
+    create(lab, applied)
+    assert run.argvs.index(made[0]) < run.argvs.index(applies(lab)) < run.argvs.index(made[-1])
+    assert run.argvs[-1] == made[-1]
+    assert not applied.once("cilium", RENDERED.key, pytest.fail)
+
+
+def test_when_kind_fails_there_is_no_mark(lab: Lab, run: Recorder, applied: Applied) -> None:
+    lists_containers(run, LABEL, [])
+    run.handle(kind_create(lab), code=1, stderr="ERROR: failed to init node with kubeadm")
+    with pytest.raises(CommandError, match="failed to init node with kubeadm"):
+        create(lab, applied)
+    assert run.argvs[-1] == kind_create(lab)
+
+
+# --- what is there already
+
+
+def test_a_cluster_that_runs_is_left_alone(lab: Lab, run: Recorder, applied: Applied) -> None:
+    lists_containers(run, LABEL, nodes())
+    run.handle(FINISHED)
+    has_kubeconfig(lab, "kind-vpc-native")
+    assert create(lab, applied) == CACHED
+    assert changes(run) == []
+
+
+def test_a_stopped_cluster_is_started_and_its_api_awaited(
+    lab: Lab, run: Recorder, applied: Applied
+) -> None:
+    control_plane, worker, worker2 = nodes()
+    lists_containers(run, LABEL, [stopped(control_plane), worker, stopped(worker2)])
+    run.handle(FINISHED)
+    start = ["docker", "start", CONTROL_PLANE, "vpc-native-worker2"]
+    readyz = kubectl(lab, "get", "--raw=/readyz")
+    run.handle(start)
+    run.handle(readyz, "ok")
+    has_kubeconfig(lab, "kind-vpc-native")
+    assert create(lab, applied) == "started 2 nodes"
+    assert changes(run) == [start, readyz]
+
+
+def test_an_api_server_that_does_not_come_back_is_an_error(
+    lab: Lab, run: Recorder, applied: Applied
+) -> None:
+    lists_containers(run, LABEL, [stopped(node) for node in nodes()])
+    run.handle(FINISHED)
+    run.handle(["docker", "start", *(raw["Name"][1:] for raw in nodes())])
+    run.handle(kubectl(lab, "get", "--raw=/readyz"), code=1, stderr="connection refused\n")
+    has_kubeconfig(lab, "kind-vpc-native")
+    with pytest.raises(WaitError) as caught:
+        create(lab, applied)
+    assert str(caught.value) == (
+        "the API server of cluster vpc-native answers did not come true within 0 s:"
+        " connection refused."
+    )
+
+
+@pytest.mark.parametrize("known", [None, (), ("kind-other",)])
+def test_another_checkouts_cluster_is_adopted(
+    lab: Lab, run: Recorder, applied: Applied, known: tuple[str, ...] | None
+) -> None:
+    lists_containers(run, LABEL, nodes())
+    run.handle(FINISHED)
+    run.handle(kind_export(lab))
+    if known is not None:
+        has_kubeconfig(lab, *known)
+    assert create(lab, applied) == CACHED
+    assert changes(run) == [kind_export(lab)]
+
+
+def test_one_that_kind_did_not_finish_is_removed_and_made_anew(
+    lab: Lab, run: Recorder, applied: Applied
+) -> None:
+    lists_containers(run, LABEL, nodes())
+    run.handle(FINISHED, code=1)
+    remove = removes(run, nodes())
+    made = makes(lab, run)
+    assert create(lab, applied) == "3 nodes"
+    assert changes(run)[:2] == [remove, made[0]]
+
+
+def test_one_that_was_stopped_half_made_is_made_anew(
+    lab: Lab, run: Recorder, applied: Applied
+) -> None:
+    raws = [stopped(node) for node in nodes()]
+    lists_containers(run, LABEL, raws)
+    start = ["docker", "start", *(raw["Name"][1:] for raw in raws)]
+    run.handle(start)
+    run.handle(FINISHED, code=1)
+    remove = removes(run, raws)
+    made = makes(lab, run)
+    assert create(lab, applied) == "3 nodes"
+    assert changes(run)[:3] == [start, remove, made[0]]
+
+
+def test_one_that_lost_a_node_before_it_was_finished_is_made_anew(
+    lab: Lab, run: Recorder, applied: Applied
+) -> None:
+    lists_containers(run, LABEL, nodes()[:2])
+    run.handle(FINISHED, code=1)
+    remove = removes(run, nodes()[:2])
+    makes(lab, run)
+    assert create(lab, applied) == "3 nodes"
+    assert changes(run)[0] == remove
+
+
+def test_a_finished_one_that_lost_a_node_is_a_persons_to_give_up(
+    lab: Lab, run: Recorder, applied: Applied
+) -> None:
+    lists_containers(run, LABEL, nodes()[:2])
+    run.handle(FINISHED)
+    with pytest.raises(LabError) as caught:
+        create(lab, applied)
+    assert str(caught.value) == (
+        "Cluster vpc-native has lost its node vpc-native-worker2 (its container is gone)."
+        " Make the lab anew: invoke down, then invoke up."
+    )
+    assert changes(run) == []
+
+
+@pytest.mark.parametrize("labels", [{}, {"gkelab.lab": "other"}])
+@pytest.mark.parametrize("how_many", [1, 3])
+def test_somebody_elses_cluster_of_that_name_is_refused_and_left_alone(
+    lab: Lab, run: Recorder, applied: Applied, labels: dict[str, str], how_many: int
+) -> None:
+    raws = nodes()
+    for raw in raws[:how_many]:
+        raw["Config"]["Labels"] = {"io.x-k8s.kind.cluster": "vpc-native"} | labels
+    lists_containers(run, LABEL, raws)
+    with pytest.raises(LabError) as caught:
+        create(lab, applied)
+    said = str(caught.value)
+    assert said.startswith(f"The kind cluster vpc-native ({CONTROL_PLANE}")
+    assert said.endswith(
+        "is not this lab's. Remove it (kind delete cluster --name vpc-native) or rename yours."
+    )
+    assert changes(run) == []
+
+
+# --- what nodes mount
+
+
+def test_nodes_mount_their_roles_store_and_the_control_plane_the_cni(lab: Lab) -> None:
+    settings = node_settings(lab, STORES, RENDERED.file)
+    assert settings.mounts["worker"] == {
+        "/s/worker": "/gkelab/store",
+        "/s/worker/store.conf": DROP_IN,
+    }
+    assert settings.mounts["control-plane"] == {
+        "/s/cp": "/gkelab/store",
+        "/s/cp/store.conf": DROP_IN,
+        "/rendered/objects.yaml": CNI,
+    }
+    assert settings.runtime == ""
+
+
+def test_where_capabilities_are_missing_nodes_get_a_runtime(tmp_path: Path, run: Recorder) -> None:
+    lab = make_lab(tmp_path, run, missing_capabilities=("CAP_PERFMON",))
+    settings = node_settings(lab, STORES, RENDERED.file)
+    assert settings.runtime == str(RUNTIME)
+    assert all(mounts[str(RUNTIME_DIR)] == str(RUNTIME_DIR) for mounts in settings.mounts.values())
+    allowed = replace(lab, facts=replace(lab.facts, missing_capabilities=()))
+    assert node_settings(allowed, STORES, RENDERED.file).runtime == ""
+
+
+# --- adopt
+
+
+def inspects(run: Recorder, raw: Raw | None) -> None:
+    argv = ["docker", "container", "inspect", CONTROL_PLANE]
+    run.handle(argv, json.dumps([raw] if raw else []), code=0 if raw else 1)
+
+
+def test_a_running_cluster_gives_its_context_to_a_kubeconfig_that_lacks_it(
+    lab: Lab, run: Recorder
+) -> None:
+    inspects(run, nodes()[0])
+    run.handle(FINISHED)
+    run.handle(kind_export(lab))
+    adopt(lab, lab.plan.clusters[0])
+    assert changes(run) == [kind_export(lab)]
+    assert lab.folder.is_dir()
+
+
+def test_a_kubeconfig_that_has_it_is_left_alone(lab: Lab, run: Recorder) -> None:
+    inspects(run, nodes()[0])
+    has_kubeconfig(lab, "kind-vpc-native")
+    adopt(lab, lab.plan.clusters[0])
+    assert changes(run) == []
+
+
+@pytest.mark.parametrize("control_plane", [None, stopped(nodes()[0])])
+def test_what_does_not_run_cannot_be_adopted(
+    lab: Lab, run: Recorder, control_plane: Raw | None
+) -> None:
+    inspects(run, control_plane)
+    adopt(lab, lab.plan.clusters[0])
+    assert changes(run) == []
+
+
+def test_what_kind_has_not_finished_is_not_adopted(lab: Lab, run: Recorder) -> None:
+    inspects(run, nodes()[0])
+    run.handle(FINISHED, code=1)
+    adopt(lab, lab.plan.clusters[0])
+    assert changes(run) == []

@@ -1,0 +1,154 @@
+"""Unreachable routes under the made-up ranges, on the host and in the nodes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gkelab.graph import CACHED
+from gkelab.lab import Lab
+from gkelab.steps.hold_ranges import BATCH, UNIT, UNIT_TEXT, hold_in_nodes, hold_on_host
+from tests.support.recorder import Recorder
+from tests.unit.steps import inside, make_lab, two_regions
+from tests.unit.tools import FOREIGN_NETWORK, Raw, lists_networks, own_networks, recorded, text
+
+SHOW = ["ip", "-json", "-4", "route", "show"]
+REPLACE = ["ip", "route", "replace"]
+BRIDGE = "br-02d35b4f99bd"
+ON_LINK = [*REPLACE, "203.0.113.0/28", "dev", BRIDGE, "scope", "link", "proto", "71"]
+MADE_UP = (
+    *("10.0.0.0/20", "10.0.16.0/25", "35.191.0.0/16", "130.211.0.0/22"),
+    *("192.168.240.0/20", "198.51.100.0/24", "203.0.113.0/26"),
+)
+ROUTES = "".join(f"route replace unreachable {net} metric 4000000000\n" for net in MADE_UP)
+NODES = ("vpc-native-control-plane", "vpc-native-worker", "vpc-native-worker2")
+
+
+@pytest.fixture
+def run() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def lab(tmp_path: Path, run: Recorder) -> Lab:
+    return make_lab(tmp_path, run)
+
+
+def unreachable(network: str) -> list[str]:
+    return [*REPLACE, "unreachable", network, "metric", "4000000000", "proto", "71"]
+
+
+def foreign_routes() -> list[Raw]:
+    """The recorded host's routes that are not the lab's."""
+    return [
+        route
+        for route in recorded("routes")
+        if route.get("protocol") != "71" and route.get("dev") != BRIDGE
+    ]
+
+
+def test_on_a_host_without_them_all_are_made_and_the_pool_is_on_link(
+    lab: Lab, run: Recorder
+) -> None:
+    run.handle(SHOW, json.dumps(foreign_routes()))
+    lists_networks(run, [], [*own_networks(), FOREIGN_NETWORK])
+    expected = [unreachable(network) for network in MADE_UP]
+    for argv in (*expected, ON_LINK):
+        run.handle(argv)
+    assert hold_on_host(lab) == "7 ranges"
+    assert [argv for argv in run.argvs if argv[:3] == REPLACE] == [*expected, ON_LINK]
+
+
+def test_on_a_host_that_has_them_nothing_is_run(lab: Lab, run: Recorder) -> None:
+    run.handle(SHOW, text("routes"))
+    lists_networks(run, [], recorded("networks"))
+    assert hold_on_host(lab) == CACHED
+    assert run.times(*REPLACE) == 0
+
+
+def test_what_is_missing_of_them_comes_back(lab: Lab, run: Recorder) -> None:
+    """docker takes the on-link route with the bridge when it restarts."""
+    lost = [r for r in recorded("routes") if r["dst"] not in ("203.0.113.0/28", "10.0.0.0/20")]
+    run.handle(SHOW, json.dumps(lost))
+    lists_networks(run, [], recorded("networks"))
+    run.handle(unreachable("10.0.0.0/20"))
+    run.handle(ON_LINK)
+    assert hold_on_host(lab) == "1 ranges"
+    assert run.times(*REPLACE) == 2
+
+
+def test_a_reachable_route_of_the_same_range_does_not_count(lab: Lab, run: Recorder) -> None:
+    routes = [r for r in recorded("routes") if r["dst"] != "10.0.0.0/20"]
+    routes.append({"dst": "10.0.0.0/20", "dev": "eth0", "protocol": "static"})
+    run.handle(SHOW, json.dumps(routes))
+    lists_networks(run, [], recorded("networks"))
+    run.handle(unreachable("10.0.0.0/20"))
+    assert hold_on_host(lab) == "1 ranges"
+
+
+def test_each_cluster_has_its_pool_on_its_own_subnets_bridge(tmp_path: Path, run: Recorder) -> None:
+    lab = make_lab(tmp_path, run, two_regions())
+    networks = [
+        {**own_networks()[0], "Name": subnet.docker_network, "Id": f"{index}" * 64}
+        for index, subnet in enumerate(lab.plan.subnets)
+    ]
+    lists_networks(run, [], networks)
+    made_up = [
+        {"dst": str(net), "type": "unreachable", "protocol": "71"}
+        for net in lab.plan.made_up_ranges()
+    ]
+    run.handle(SHOW, json.dumps(made_up))
+    tail = ["scope", "link", "proto", "71"]
+    expected = [
+        [*REPLACE, "203.0.113.0/28", "dev", "br-000000000000", *tail],
+        [*REPLACE, "203.0.113.16/28", "dev", "br-111111111111", *tail],
+    ]
+    for argv in expected:
+        run.handle(argv)
+    hold_on_host(lab)
+    assert [argv for argv in run.argvs if argv[:3] == REPLACE] == expected
+
+
+# --- in the nodes
+
+
+def expect_hold(run: Recorder, node: str) -> list[list[str]]:
+    argvs = [
+        inside(node, "mkdir", "-p", "/etc/gkelab"),
+        inside(node, "tee", BATCH, stdin=True),
+        inside(node, "tee", UNIT, stdin=True),
+        inside(node, "systemctl", "enable", "--now", "gkelab-unreachable.service"),
+    ]
+    for argv in argvs:
+        run.handle(argv)
+    return argvs
+
+
+def test_every_node_gets_the_routes_and_a_unit_that_puts_them_back(lab: Lab, run: Recorder) -> None:
+    for node in NODES:
+        run.handle(inside(node, "cat", BATCH), code=1)
+        expect_hold(run, node)
+    assert hold_in_nodes(lab, lab.plan.clusters[0]) == "3 nodes"
+    given = [call.input for call in run.calls if call.input]
+    assert sorted(given) == sorted([ROUTES, UNIT_TEXT] * 3)
+    assert f"-batch {BATCH}" in UNIT_TEXT
+    mine = [argv for argv in run.argvs if NODES[1] in argv]
+    assert mine == [inside(NODES[1], "cat", BATCH), *expect_hold(Recorder(), NODES[1])]
+
+
+def test_nodes_that_have_them_are_left_alone(lab: Lab, run: Recorder) -> None:
+    for node in NODES:
+        run.handle(inside(node, "cat", BATCH), ROUTES)
+    assert hold_in_nodes(lab, lab.plan.clusters[0]) == CACHED
+    assert len(run.calls) == 3
+
+
+def test_a_node_with_other_ranges_gets_these(lab: Lab, run: Recorder) -> None:
+    run.handle(inside(NODES[0], "cat", BATCH), ROUTES.replace("/25", "/24"))
+    for node in NODES[1:]:
+        run.handle(inside(node, "cat", BATCH), ROUTES)
+    argvs = expect_hold(run, NODES[0])
+    assert hold_in_nodes(lab, lab.plan.clusters[0]) == "1 nodes"
+    assert [argv for argv in run.argvs if argv in argvs] == argvs

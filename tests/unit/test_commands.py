@@ -1,0 +1,268 @@
+"""What the commands share: names from flags, and errors as sentences."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from gkelab import commands
+from gkelab.commands import own_kubeconfig, plain_errors, supplier_name, topology_file
+from gkelab.errors import LabError
+from gkelab.find import Found
+from gkelab.lab import Lab
+from gkelab.lock import hold
+from gkelab.supply.pins import ROOT
+from tests.support.recorder import Recorder
+from tests.unit.host.fakes import installed
+from tests.unit.steps import kubectl, make_lab, plan_of, two_regions
+
+
+def test_a_topology_is_a_name_under_clusters_or_a_file() -> None:
+    assert topology_file("vpc-native") == ROOT / "clusters" / "vpc-native.yaml"
+    assert topology_file("mine/lab.yaml") == Path("mine/lab.yaml")
+    assert topology_file("lab.yml") == Path("lab.yml")
+
+
+def test_every_topology_of_the_project_has_a_name() -> None:
+    for file in (ROOT / "clusters").glob("*.yaml"):
+        assert topology_file(file.stem) == file
+    assert topology_file(commands.DEFAULT_TOPOLOGY).exists()
+
+
+@pytest.mark.parametrize("name", ["nowhere", "clusters/small", "../clusters/nowhere"])
+def test_a_name_that_is_none_is_refused_with_those_that_are(name: str) -> None:
+    with pytest.raises(LabError) as caught:
+        topology_file(name)
+    known = ", ".join(sorted(file.stem for file in (ROOT / "clusters").glob("*.yaml")))
+    assert str(caught.value) == (f"There is no topology {name}. Name a file, or one of {known}.")
+
+
+@pytest.mark.parametrize("name", ["upstream", "built", None])
+def test_suppliers(name: str | None) -> None:
+    assert supplier_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "Built", "docker"])
+def test_a_supplier_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(LabError) as caught:
+        supplier_name(name)
+    assert str(caught.value) == f"--images={name} names no supplier. Say upstream or built."
+
+
+@pytest.mark.parametrize(
+    ("setting", "path"),
+    [
+        (None, "/home/me/.kube/config"),
+        ("", "/home/me/.kube/config"),
+        ("/a/config", "/a/config"),
+        ("/a/config:/b/config", "/a/config"),
+        (":/b/config", "/b/config"),  # kubectl passes over empty entries
+        (":", "/home/me/.kube/config"),
+    ],
+)
+def test_the_persons_own_kubeconfig(
+    monkeypatch: pytest.MonkeyPatch, setting: str | None, path: str
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    if setting is not None:
+        monkeypatch.setenv("KUBECONFIG", setting)
+    assert own_kubeconfig() == Path(path)
+
+
+def test_the_labs_name_is_its_files() -> None:
+    assert commands.lab_name("small") == "small"
+
+
+# --- labs that commands find
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """A machine of this test's own: its commands, its state."""
+    run = Recorder()
+    monkeypatch.setattr(commands, "run", run)
+    monkeypatch.setattr(commands, "docker_answers", lambda _: True)
+    monkeypatch.setenv("GKELAB_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("GKELAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    return run
+
+
+def labs(*names: str) -> list[Found]:
+    return [Found(name, plan_of(), "built") for name in names]
+
+
+def test_down_takes_the_named_lab_and_tells_of_those_that_stay(
+    machine: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    taken: list[tuple[str, list[str], Path]] = []
+
+    def down(found: Found, *_: object, merged: Path, others: Sequence[Found]) -> None:
+        taken.append((found.name, [lab.name for lab in others], merged))
+
+    monkeypatch.setattr(commands, "find_labs", lambda _: labs("a", "b", "c"))
+    monkeypatch.setattr("gkelab.down.down", down)
+    commands.down("b")
+    assert taken == [("b", ["a", "c"], tmp_path / "config")]
+    with pytest.raises(LabError, match="There is no lab x"):
+        commands.down("x")
+    assert len(taken) == 1
+
+
+@pytest.mark.parametrize("act", [commands.down, commands.stop, commands.find_lab])
+def test_without_docker_there_is_a_sentence(
+    machine: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    act: Callable[[str | None], object],
+) -> None:
+    monkeypatch.setattr(commands, "docker_answers", lambda _: False)
+    with pytest.raises(LabError, match="docker does not answer"):
+        act(None)
+    assert machine.calls == []
+
+
+def test_a_second_command_is_told_who_is_at_it(machine: Recorder, tmp_path: Path) -> None:
+    held = hold(tmp_path / "state", "invoke up --topology small")
+    with held, pytest.raises(LabError, match=r"`invoke up --topology small` .* is changing"):
+        commands.down(None)
+    assert machine.calls == []
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: commands.up("nowhere", None, True, False),
+        lambda: commands.up("small", "docker", True, False),
+    ],
+)
+def test_wrong_words_are_refused_before_anything_is_touched(
+    machine: Recorder, tmp_path: Path, act: Callable[[], object]
+) -> None:
+    with pytest.raises(LabError, match=r"There is no topology|names no supplier"):
+        act()
+    assert machine.calls == []
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- programs that a command becomes
+
+
+class BecameError(Exception):
+    """Instead of becoming a program: which, and with which words."""
+
+
+def became(monkeypatch: pytest.MonkeyPatch, lab: Lab, act: Callable[[], NoReturn]) -> list[str]:
+    """The words of the program that the command becomes."""
+
+    def execv(program: str, words: Sequence[str]) -> NoReturn:
+        assert words[0] == program
+        raise BecameError(list(words))
+
+    monkeypatch.setattr(os, "execv", execv)
+    monkeypatch.setattr(commands, "open_lab", lambda _: lab)
+    with pytest.raises(BecameError) as caught:
+        act()
+    words: list[str] = caught.value.args[0]
+    return words
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return make_lab(tmp_path, Recorder(), two_regions())
+
+
+@pytest.mark.parametrize(("cluster", "context"), [(None, "kind-us"), ("europe", "kind-europe")])
+def test_kubectl_with_the_labs_kubeconfig_and_the_clusters_context(
+    monkeypatch: pytest.MonkeyPatch, lab: Lab, cluster: str | None, context: str
+) -> None:
+    words = ["get", "pods", "-o", "custom-columns=A B"]
+    assert became(monkeypatch, lab, lambda: commands.kubectl(None, cluster, words)) == [
+        *("/supply/tools/kubectl", "--kubeconfig", str(lab.kubeconfig), "--context", context),
+        *words,
+    ]
+
+
+@pytest.mark.parametrize("act", [commands.kubectl, commands.hubble, commands.cilium])
+def test_a_cluster_that_is_not_the_labs_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    lab: Lab,
+    act: Callable[[str | None, str | None, Sequence[str]], NoReturn],
+) -> None:
+    monkeypatch.setattr(commands, "open_lab", lambda _: lab)
+    with pytest.raises(LabError, match=r"There is no cluster 'x'\. The lab has us, europe"):
+        act(None, "x", [])
+
+
+@pytest.mark.parametrize(("words", "said"), [(["observe"], ["observe"]), ([], ["status"])])
+def test_hubble_through_a_port_forward(
+    monkeypatch: pytest.MonkeyPatch, lab: Lab, words: list[str], said: list[str]
+) -> None:
+    assert became(monkeypatch, lab, lambda: commands.hubble(None, None, words)) == [
+        *("/supply/tools/hubble", *said, "--port-forward"),
+        *(f"--kubeconfig={lab.kubeconfig}", "--kube-context=kind-us"),
+    ]
+
+
+def test_the_cilium_cli_where_it_is_installed(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
+    installed(monkeypatch, "cilium")
+    words = became(monkeypatch, lab, lambda: commands.cilium(None, None, ["status"]))
+    where = [f"--kubeconfig={lab.kubeconfig}", "--context=kind-us"]
+    assert words == ["/usr/bin/cilium", "status", *where]
+
+
+def test_where_it_is_not_the_agents_own_and_a_plain_sentence(
+    monkeypatch: pytest.MonkeyPatch, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed(monkeypatch)
+    words = became(monkeypatch, lab, lambda: commands.cilium(None, None, []))
+    assert words == kubectl(
+        lab,
+        *("exec", "--namespace=kube-system", "daemonset/cilium", "--container=cilium-agent"),
+        *("--", "cilium-dbg", "status"),
+    )
+    assert "the cilium CLI is not installed" in capsys.readouterr().err
+
+
+# --- errors
+
+
+def test_what_a_person_can_act_on_is_a_sentence_and_a_status(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended, plain_errors():
+        raise LabError("It is wrong", "make it right")
+    assert ended.value.code == 1
+    assert capsys.readouterr() == ("", "gkelab: It is wrong. Make it right.\n")
+
+
+def test_what_nobody_can_act_on_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError), plain_errors():
+        raise ZeroDivisionError
+
+
+def test_a_command_that_ends_well_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with plain_errors():
+        pass
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_status_that_a_command_gives_is_its_status() -> None:
+    with pytest.raises(SystemExit) as ended, plain_errors():
+        raise SystemExit(3)
+    assert ended.value.code == 3
+
+
+def test_an_interruption_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    with plain_errors():
+        raise KeyboardInterrupt
+    assert codes == [130]
+    assert "`invoke up` goes on from here" in capsys.readouterr().err

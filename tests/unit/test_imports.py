@@ -1,0 +1,276 @@
+"""Who may import whom, and what nobody does: the design's rules, held on the code as it is.
+
+The tables are the rules. A module that needs more than its row says changes the row, and with it
+the design.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# What each module or package of gkelab imports of gkelab, beside its own package. The longest
+# name that fits a module is its row; an entry stands for a module and all that is below it.
+MAY = {
+    # On the ground: no I/O, nothing of the lab.
+    "errors": (),
+    "paths": (),
+    "timeouts": (),
+    "ipam": ("errors",),
+    "topology": ("errors", "ipam"),
+    # Running, waiting, telling.
+    "shell": ("errors",),
+    "wait": ("errors",),
+    "lock": ("errors",),
+    "graph": ("errors",),
+    "progress": ("errors", "graph"),
+    # One program each: words out, dataclasses in.
+    "tools": ("shell", "topology"),
+    # Where programs, charts and images come from; what a host must have.
+    "supply": ("errors", "graph", "shell", "tools", "wait"),
+    "host": ("errors", "shell", "supply.debian", "supply.pins", "timeouts", "topology", "wait"),
+    "host.doctor": ("errors", "find", "shell", "supply.pins", "tools", "topology"),
+    "find": ("errors", "host.uses", "ipam", "shell", "supply.pins", "tools", "topology"),
+    # What steps work with, and the steps.
+    "lab": ("host.facts", "paths", "shell", "supply", "timeouts", "tools", "topology"),
+    "applied": ("supply.cache", "tools.kubectl"),
+    "render": ("lab", "supply.cache"),
+    "steps": (
+        *("applied", "errors", "graph", "lab", "render", "tools", "topology", "wait"),
+        *("host.prepare", "supply.imagestore", "supply.pins"),  # where nodes mount what
+    ),
+    # What makes, shows and removes a lab.
+    "up": ("applied", "graph", "lab", "progress", "steps", "supply", "topology"),
+    "down": ("find", "paths", "shell", "supply.imagestore", "tools"),
+    "status": ("ipam", "lab", "shell", "steps", "tools", "topology"),
+}
+# The commands use all of it, and only they and tasks.py use them.
+COMMANDS = ("commands", "images", "testing", "bench", "naive")
+# What a package's modules never import of each other.
+APART = ("gkelab.steps",)
+# Of tests, for tests: top-level names that a folder's files may import, beside the library.
+TESTS_MAY = {
+    "tests.unit": ("gkelab", "tests.support", "tests.unit"),
+    "tests.support": ("gkelab", "tests.support"),
+    "tests.e2e": ("gkelab", "tests.support"),
+    "tests.conftest": (),
+}
+NEVER_IN_GKELAB = ("invoke", "pytest", "testinfra", "hypothesis", "tests", "tasks")
+# The only place that sleeps.
+SLEEPS = ("gkelab.wait",)
+
+Sources = Mapping[str, str]
+
+
+def sources() -> dict[str, str]:
+    """The project's Python by module name."""
+    files = [ROOT / "tasks.py"]
+    files += [file for top in ("gkelab", "tests") for file in (ROOT / top).rglob("*.py")]
+    return {module_name(file.relative_to(ROOT)): file.read_text() for file in files}
+
+
+def module_name(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(code: Sources) -> Iterator[tuple[str, str]]:
+    """Pairs of modules: who imports, what is imported (a module where it is one of ours, also
+    from inside functions and for types alone)."""
+    for module, text in code.items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                yield from ((module, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{module}: a relative import says less than a whole one"
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    yield module, whole if whole in code else str(node.module)
+
+
+def below(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+def in_gkelab(code: Sources) -> Iterator[str]:
+    """Imports inside gkelab that its table does not allow."""
+    for module, target in imports(code):
+        if not below(module, "gkelab") or not below(target, "gkelab"):
+            continue
+        short, wanted = module.removeprefix("gkelab."), target.removeprefix("gkelab.")
+        if any(below(short, command) for command in COMMANDS):
+            continue
+        rows = [row for row in MAY if below(short, row)]
+        if not rows:
+            yield f"{module} has no row"
+            continue
+        row = max(rows, key=len)
+        own = short.split(".")[0]
+        allowed = any(below(wanted, entry) for entry in MAY[row])
+        if not allowed and not below(wanted, own):
+            yield f"{module} imports {target}"
+
+
+def between_siblings(code: Sources) -> Iterator[str]:
+    for module, target in imports(code):
+        for package in APART:
+            if module.startswith(f"{package}.") and below(target, package):
+                yield f"{module} imports {target}"
+
+
+def foreign_to_gkelab(code: Sources) -> Iterator[str]:
+    for module, target in imports(code):
+        if below(module, "gkelab") and target.split(".")[0] in NEVER_IN_GKELAB:
+            yield f"{module} imports {target}"
+
+
+def of_tests(code: Sources) -> Iterator[str]:
+    for module, target in imports(code):
+        if target.split(".")[0] not in ("gkelab", "tests", "tasks", "invoke"):
+            continue
+        for folder, allowed in TESTS_MAY.items():
+            if below(module, folder) and not any(below(target, name) for name in allowed):
+                yield f"{module} imports {target}"
+
+
+def of_tasks(code: Sources) -> Iterator[str]:
+    library = ("shlex",)
+    for module, target in imports(code):
+        if module == "tasks" and target.split(".")[0] not in ("invoke", "gkelab", *library):
+            yield f"{module} imports {target}"
+
+
+def sleeping(code: Sources) -> Iterator[str]:
+    naps = ("time.sleep", "asyncio.sleep")
+    for module, text in code.items():
+        if module in SLEEPS:
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in naps:
+                yield f"{module}:{node.lineno} {ast.unparse(node)}"
+            taken = isinstance(node, ast.ImportFrom) and node.module == "time" and node.names
+            if any(alias.name == "sleep" for alias in taken or ()):
+                yield f"{module}: from time import sleep"
+
+
+def shells(code: Sources) -> Iterator[str]:
+    """Commands given to a shell as a string."""
+    strings = ("os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput")
+    for module, text in code.items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call):
+                shell = [word for word in node.keywords if word.arg == "shell"]
+                if ast.unparse(node.func) in strings or shell:
+                    yield f"{module}:{node.lineno} {ast.unparse(node.func)}"
+
+
+def bare_excepts(code: Sources) -> Iterator[str]:
+    for module, text in code.items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ExceptHandler) and node.type is None:
+                yield f"{module}:{node.lineno}"
+
+
+RULES = (
+    in_gkelab,
+    between_siblings,
+    foreign_to_gkelab,
+    of_tests,
+    of_tasks,
+    sleeping,
+    shells,
+    bare_excepts,
+)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_project_keeps_the_rule(rule: object) -> None:
+    assert callable(rule)
+    assert list(rule(sources())) == []
+
+
+# What each rule must catch: a made-up project that breaks it, and one close by that does not.
+BROKEN = [
+    (in_gkelab, {"gkelab.ipam": "import gkelab.shell"}),
+    (in_gkelab, {"gkelab.topology.plan": "from gkelab.shell import run"}),
+    (in_gkelab, {"gkelab.tools.kind": "from gkelab.supply.pins import Role"}),
+    (in_gkelab, {"gkelab.tools.kind": "def f():\n    from gkelab.lab import Lab"}),
+    (in_gkelab, {"gkelab.lab": "from gkelab import up", "gkelab.up": ""}),
+    (in_gkelab, {"gkelab.status": "from gkelab.commands import up"}),
+    (in_gkelab, {"gkelab.steps.x": "from gkelab.up import Step"}),
+    (in_gkelab, {"gkelab.host.facts": "from gkelab.find import Found"}),
+    (in_gkelab, {"gkelab.new": "from gkelab.errors import LabError"}),
+    (between_siblings, {"gkelab.steps.a": "from gkelab.steps.b import f", "gkelab.steps.b": ""}),
+    (between_siblings, {"gkelab.steps.a": "from gkelab.steps import b", "gkelab.steps.b": ""}),
+    (foreign_to_gkelab, {"gkelab.up": "import pytest"}),
+    (foreign_to_gkelab, {"gkelab.up": "from invoke import Context"}),
+    (foreign_to_gkelab, {"gkelab.testing": "from tests.support.say import expect"}),
+    (of_tests, {"tests.e2e.mesh.test_x": "from tests.unit.tools import docker"}),
+    (of_tests, {"tests.e2e.mesh.test_x": "from tests.e2e.routing import test_y"}),
+    (of_tests, {"tests.support.probes": "from tests.e2e.conftest import lab"}),
+    (of_tests, {"tests.unit.test_x": "import tasks"}),
+    (of_tasks, {"tasks": "import subprocess"}),
+    (of_tasks, {"tasks": "from tests.support import say"}),
+    (sleeping, {"gkelab.up": "import time\ntime.sleep(1)"}),
+    (sleeping, {"gkelab.up": "from time import monotonic, sleep"}),
+    (sleeping, {"tests.e2e.test_x": "import time\nuntil(sleep=time.sleep)"}),
+    (shells, {"gkelab.up": "subprocess.run('ls', shell=True)"}),
+    (shells, {"gkelab.up": "os.system('ls')"}),
+    (bare_excepts, {"gkelab.up": "try:\n    f()\nexcept:\n    pass"}),
+]
+KEPT = [
+    (in_gkelab, {"gkelab.topology.plan": "from gkelab.topology.model import X\nimport json"}),
+    (in_gkelab, {"gkelab.topology.plan": "from gkelab.errors import LabError"}),
+    (in_gkelab, {"gkelab.host.doctor": "from gkelab.find import Found"}),
+    (in_gkelab, {"gkelab.commands": "from gkelab.up import up"}),
+    (between_siblings, {"gkelab.steps.a": "from gkelab.lab import Lab"}),
+    (between_siblings, {"gkelab.up": "from gkelab.steps.a import f"}),
+    (foreign_to_gkelab, {"gkelab.testing": "import subprocess\nfrom gkelab import tests_x"}),
+    (of_tests, {"tests.e2e.mesh.test_x": "import pytest\nfrom tests.support.say import expect"}),
+    (of_tasks, {"tasks": "from invoke import task\nfrom gkelab import commands"}),
+    (sleeping, {"gkelab.wait": "import time\ntime.sleep(1)"}),
+    (sleeping, {"gkelab.up": "import time\ntime.monotonic()\nclock.sleep(1)"}),
+    (shells, {"gkelab.up": "subprocess.run(['sh', '-c', 'ls'])"}),
+    (bare_excepts, {"gkelab.up": "try:\n    f()\nexcept OSError:\n    pass"}),
+]
+
+
+@pytest.mark.parametrize(("rule", "code"), BROKEN)
+def test_what_breaks_a_rule_is_seen(rule: object, code: Sources) -> None:
+    assert callable(rule)
+    assert len(list(rule(code))) == 1
+
+
+@pytest.mark.parametrize(("rule", "code"), KEPT)
+def test_what_keeps_a_rule_is_not_complained_of(rule: object, code: Sources) -> None:
+    assert callable(rule)
+    assert list(rule(code)) == []
+
+
+def test_every_rule_is_broken_once() -> None:
+    assert {rule for rule, _ in BROKEN} == set(RULES)
+
+
+def test_the_tables_have_no_row_for_what_is_gone() -> None:
+    modules = set(sources())
+    rows = [f"gkelab.{row}" for row in (*MAY, *COMMANDS)]
+    assert [row for row in rows if row not in modules] == []
+    assert [module for module in SLEEPS if module not in modules] == []
+
+
+def test_rows_allow_nothing_that_nobody_imports() -> None:
+    """A row that allows too much says nothing."""
+    code = sources()
+    pairs = {(a.removeprefix("gkelab."), b.removeprefix("gkelab.")) for a, b in imports(code)}
+    idle = [
+        f"{row}: {entry}"
+        for row, entries in MAY.items()
+        for entry in entries
+        if not any(below(module, row) and below(target, entry) for module, target in pairs)
+    ]
+    assert idle == []
