@@ -11,7 +11,7 @@ import yaml
 
 from gkelab.find import Found
 from gkelab.paths import Paths
-from gkelab.shell import Runner
+from gkelab.shell import CommandError, Runner
 from gkelab.supply.imagestore import FILLS
 from gkelab.tools.docker import LABEL, Container, Docker
 from gkelab.tools.iproute import IpRoute
@@ -47,7 +47,10 @@ def down(
     ip.remove_own([network for network in ranges if network not in held])
     for image in sorted({c.image for c in containers if c.image.startswith("gkelab/")}):
         if docker.has_image(image) and not others:
-            docker.remove_image(image)
+            try:
+                docker.remove_image(image)
+            except CommandError:  # somebody else's container runs it, and keeps it
+                say(f"left the image {image}, which is in use")
     if merged is not None:
         remove_from_kubeconfig(merged, [context(c.name) for c in found.plan.clusters])
     shutil.rmtree(paths.lab(found.name), ignore_errors=True)

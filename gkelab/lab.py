@@ -25,6 +25,10 @@ from gkelab.tools.kubectl import Kubectl
 from gkelab.topology import ResolvedTopology
 
 
+# What the lab itself installs is in these; what else runs in a cluster is a person's own.
+NAMESPACES = ("kube-system", "metallb-system", "istio-system", "sample", "sample-mesh")
+
+
 @dataclass(frozen=True)
 class Lab:
     """A lab on this machine. `facts` are the host's; programs come from the supplier."""

@@ -77,7 +77,7 @@ CLUSTER_STEPS: tuple[Step, ...] = (
         "workloads",
         "deploy the sample workloads",
         deploy_workloads,
-        needs=("istio", "metallb"),
+        needs=("metallb",),
         images=("workload",),
     ),
     Step("gateway", "install Istio's gateway", install_gateway, needs=("istio",)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -11,12 +12,13 @@ from gkelab.applied import Applied
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
-from gkelab.lab import Lab
+from gkelab.lab import NAMESPACES, Lab
 from gkelab.render import Rendered
 from gkelab.supply.imagestore import MOUNT, UNIT
 from gkelab.supply.pins import Role
 from gkelab.tools.docker import Container
 from gkelab.tools.kind import NodeSettings, cluster_config, context
+from gkelab.tools.kubectl import Object
 from gkelab.topology import Cluster
 from gkelab.wait import until
 
@@ -85,6 +87,7 @@ def is_whole(cluster: Cluster, nodes: list[Container]) -> bool:
 def start(lab: Lab, cluster: Cluster, nodes: list[Container]) -> str:
     """Start the nodes that are stopped, and wait until the API server answers."""
     stopped = [node.name for node in nodes if node.state != "running"]
+    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     lab.docker.start(stopped)
     if not _finished(lab, cluster):
         return CACHED
@@ -93,7 +96,37 @@ def start(lab: Lab, cluster: Cluster, nodes: list[Container]) -> str:
         lab.kind.export_kubeconfig(cluster.name, lab.kubeconfig)
     if stopped:
         wait_for_api(lab, cluster)
+        until(
+            lambda: outdated(lab.kubectl(cluster.name).list("pods"), stopped, since),
+            lambda pods: not pods,
+            what=f"the pods of cluster {cluster.name} run again",
+            timeout=lab.timeouts.rollout,
+            interval=1,
+            describe=lambda pods: f"{', '.join(pods)} did not start again",
+        )
     return f"started {len(stopped)} nodes" if stopped else CACHED
+
+
+def outdated(pods: Sequence[Object], nodes: Sequence[str], since: str) -> list[str]:
+    """The lab's own pods on these nodes that are not known to run again: not Ready, or with a
+    container that runs since before `since` (RFC 3339, UTC). Until kubelet has looked, pods of
+    a node that was stopped are Ready in name only."""
+    return [
+        pod["metadata"]["name"]
+        for pod in pods
+        if pod["spec"].get("nodeName") in nodes
+        and pod["metadata"]["namespace"] in NAMESPACES
+        and not _runs_since(pod.get("status", {}), since)
+    ]
+
+
+def _runs_since(status: Object, since: str) -> bool:
+    conditions = {item["type"]: item["status"] for item in status.get("conditions", [])}
+    started = [
+        item.get("state", {}).get("running", {}).get("startedAt", "")
+        for item in status.get("containerStatuses", [])
+    ]
+    return conditions.get("Ready") == "True" and all(time >= since for time in started)
 
 
 def adopt(lab: Lab, cluster: Cluster) -> None:

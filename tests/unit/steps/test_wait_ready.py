@@ -161,7 +161,7 @@ def test_a_stateful_set_is_judged_by_its_ready_replicas(
 ) -> None:
     stateful: Object = {
         "kind": "StatefulSet",
-        "metadata": {"name": "db", "namespace": "x", "generation": 1},
+        "metadata": {"name": "db", "namespace": "sample", "generation": 1},
         "spec": {"replicas": 2},
         "status": {"observedGeneration": 1, "updatedReplicas": 2, "readyReplicas": ready},
     }
