@@ -24,7 +24,6 @@ from gkelab.tools.kind import Kind, context
 from gkelab.tools.kubectl import Kubectl
 from gkelab.topology import ResolvedTopology
 
-
 # What the lab itself installs is in these; what else runs in a cluster is a person's own.
 NAMESPACES = ("kube-system", "metallb-system", "istio-system", "sample", "sample-mesh")
 
