@@ -37,6 +37,8 @@ RFC1918 = (
 )
 
 # Google's front ends and health checks send from these (docs load-balancing/health-checks).
+# Never forwarded by a router (RFC 3927, 7); Google's metadata server has an address in it.
+LINK_LOCAL = IPv4Network("169.254.0.0/16")
 HEALTH_CHECK_RANGES = (IPv4Network("130.211.0.0/22"), IPv4Network("35.191.0.0/16"))
 
 _Label = TypeVar("_Label")

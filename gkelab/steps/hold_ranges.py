@@ -45,7 +45,7 @@ def hold_in_nodes(lab: Lab, cluster: Cluster) -> str:
     """Put the routes into every node of a cluster, now and at each of its starts."""
     routes = "".join(
         f"route replace {' '.join(unreachable_words(network))}\n"
-        for network in lab.plan.made_up_ranges()
+        for network in lab.plan.held_inside()
     )
 
     def hold(node: str) -> bool:

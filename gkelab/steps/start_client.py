@@ -53,7 +53,7 @@ def _start(lab: Lab, subnet: Subnet) -> bool:
 
 
 def _route(lab: Lab, subnet: Subnet, name: str) -> None:
-    lines = [f"route replace {' '.join(unreachable_words(n))}" for n in lab.plan.made_up_ranges()]
+    lines = [f"route replace {' '.join(unreachable_words(n))}" for n in lab.plan.held_inside()]
     lines += [
         f"route replace {cluster.external_pool} dev eth0 scope link"
         for cluster in lab.plan.clusters

@@ -78,6 +78,11 @@ class ResolvedTopology:
         """The named cluster; LabError if there is none."""
         return _named(self.clusters, "cluster", name)
 
+    def held_inside(self) -> tuple[IPv4Network, ...]:
+        """What nodes and clients let nobody route out: the made-up ranges, and link-local, where
+        pods look for Google's metadata server. (A host in a cloud needs its own link-local.)"""
+        return (*self.made_up_ranges(), ipam.LINK_LOCAL)
+
     def made_up_ranges(self) -> tuple[IPv4Network, ...]:
         """The ranges that must never leave the machine, sorted: secondary ranges, external and
         front-end range, on-prem, Google's health checks. Primary ranges are docker's networks."""

@@ -22,7 +22,9 @@ MADE_UP = (
     *("10.0.0.0/20", "10.0.16.0/25", "35.191.0.0/16", "130.211.0.0/22"),
     *("192.168.240.0/20", "198.51.100.0/24", "203.0.113.0/26"),
 )
-ROUTES = "".join(f"route replace unreachable {net} metric 4000000000\n" for net in MADE_UP)
+ROUTES = "".join(
+    f"route replace unreachable {net} metric 4000000000\n" for net in (*MADE_UP, "169.254.0.0/16")
+)
 NODES = ("vpc-native-control-plane", "vpc-native-worker", "vpc-native-worker2")
 
 

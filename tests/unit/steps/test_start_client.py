@@ -63,7 +63,7 @@ def test_it_reaches_the_load_balancers_on_its_link_and_nothing_else(
     run.handle(ROUTE)
     start_clients(lab)
     lines = (run.calls[-1].input or "").splitlines()
-    blocked = [f"unreachable {net} metric 4000000000" for net in lab.plan.made_up_ranges()]
+    blocked = [f"unreachable {net} metric 4000000000" for net in lab.plan.held_inside()]
     assert lines[:-1] == [f"route replace {words}" for words in blocked]
     assert "unreachable 10.0.0.0/20 " in lines[0]  # the pods
     assert lines[-1] == "route replace 203.0.113.0/28 dev eth0 scope link"
