@@ -62,9 +62,8 @@ class Namespace:
             pods = [item for item in items if item["kind"] == "Pod"]
             late = [p["metadata"]["name"] for p in pods if not _ready(p)]
             for item in items:
-                if item["kind"] == "Deployment":
-                    wanted = item["spec"].get("replicas", 1)
-                    have = item.get("status", {}).get("updatedReplicas", 0)
+                if item["kind"] in ("Deployment", "DaemonSet"):
+                    have, wanted = _rolled_out(item)
                     if have < wanted:
                         late.append(f"{item['metadata']['name']} has {have} of {wanted} pods")
             return late
@@ -131,6 +130,17 @@ class Namespace:
         copy: dict[str, Any] = dict(item)
         copy["metadata"] = {"namespace": self.name, **item["metadata"]}
         return copy
+
+
+def _rolled_out(item: Object) -> tuple[int, int]:
+    """How many current pods a workload has, and how many it wants; (0, 1) before its controller
+    has seen it, when it has none yet and does not say how many there will be."""
+    status = item.get("status", {})
+    if status.get("observedGeneration", 0) < item["metadata"]["generation"]:
+        return 0, 1
+    if item["kind"] == "DaemonSet":
+        return status.get("updatedNumberScheduled", 0), status.get("desiredNumberScheduled", 0)
+    return status.get("updatedReplicas", 0), item["spec"].get("replicas", 1)
 
 
 def _ready(pod: Object) -> bool:
