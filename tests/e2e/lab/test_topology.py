@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
+import pytest
 import testinfra
 
 from gkelab.lab import Lab
@@ -102,6 +103,7 @@ def test_no_overlay(nodes: dict[str, testinfra.host.Host]) -> None:
             assert f'"info_kind":"{kind}"' not in links.replace(" ", "")
 
 
+@pytest.mark.xdist_group("uplink")  # a test of that group takes a route away for a moment
 def test_made_up_ranges_end_in_unreachable_routes(
     lab: Lab, nodes: dict[str, testinfra.host.Host]
 ) -> None:
