@@ -146,7 +146,7 @@ def broken_module(built: Built, run: Recorder, path: Path, stdout: str, stderr: 
 
 
 def test_a_module_that_cannot_be_downloaded(built: Built, run: Recorder, path: Path) -> None:
-    why = "dial tcp: lookup proxy.golang.org: no such host"
+    why = "dial tcp: lookup proxy.example: no such host"
     assert broken_module(built, run, path, json.dumps({"Error": why})) == (
         f"The Go module example.com/net@v1 cannot be downloaded: {why}."
         " Check that the Go module proxy of this machine (go env GOPROXY) answers."
