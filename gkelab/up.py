@@ -97,7 +97,7 @@ def up(lab: Lab, lines: Lines) -> Timings:
     started = time.time()
     tasks = [*lab.supplier.tasks(), *lab_tasks(lab)]
     goals = ["lab", *(task.name for task in tasks if task.name.startswith("keep:"))]
-    timings = run_graph(needed_for(tasks, goals), lines, heavy_slots=2)
+    timings = run_graph(needed_for(tasks, goals), lines)
     record = {"lab": lab.name, "supplier": lab.supplier.name, "at": started}
     (lab.folder / "timings.json").write_text(json.dumps(record | asdict(timings), indent=2) + "\n")
     return timings

@@ -51,7 +51,7 @@ class Built:
     def tool(self, name: str) -> Path:
         """The program in the cache; a right installed one that makes its build needless."""
         module = self.pins.tools[name].module
-        key = module_key(module, self.pins.modules[module])
+        key = module_key(self.pins.modules[module])
         return self._installed(name) or self.cache.path("programs", module, key) / name
 
     def chart(self, name: str) -> Path:
@@ -71,7 +71,7 @@ class Built:
         """Modules in the order that brings the cluster up first; then images, tools, charts."""
         tasks = [Task("debian", self._debian, what="Debian base")]
         for name, pin in self.pins.modules.items():
-            key = module_key(name, pin)
+            key = module_key(pin)
             done = self.cache.has("programs", name, key)
             tasks.append(
                 Task(f"go:{name}", self._go_build(name), heavy=not done, what=f"build {name}")
@@ -94,7 +94,7 @@ class Built:
         to be built for an image."""
         pin = self.pins.tools[name]
         module = self.pins.modules[pin.module]
-        if self.cache.has("programs", pin.module, module_key(pin.module, module)):
+        if self.cache.has("programs", pin.module, module_key(module)):
             return None
         if any(pin.module in self.pins.modules_of(image) for image in self.pins.images):
             return None
@@ -113,7 +113,7 @@ class Built:
     def _go_build(self, name: str) -> Callable[[], str]:
         def build() -> str:
             pin = self.pins.modules[name]
-            if self.cache.has("programs", name, module_key(name, pin)):
+            if self.cache.has("programs", name, module_key(pin)):
                 return CACHED
             build_programs(self.go(), name, pin)
             return pin.version

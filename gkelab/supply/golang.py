@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -33,8 +34,9 @@ class Go:
             "GOTOOLCHAIN": "local",
             "GOWORK": "off",
             "CGO_ENABLED": "0",
-            # The compiler collects its garbage less often: faster, for memory that is there.
-            "GOGC": "400",
+            # The compiler collects its garbage only when memory asks for it: faster.
+            "GOGC": "off",
+            "GOMEMLIMIT": str(_memory() // 6),
         }
 
 
@@ -62,11 +64,12 @@ def find_go(pins: Pins, cache: Cache, run: Runner) -> Go:
     return Go(programs[0], cache, run)
 
 
-def module_key(name: str, pin: ModulePin) -> str:
+def module_key(pin: ModulePin) -> str:
     """The key of a module's programs: the pin, and our go.mod and go.sum where it has them."""
-    parts: list[str | bytes | Path] = ["go-build-2", pin.model_dump_json()]
-    if pin.main:
-        parts += [ROOT / "builds" / name / "go.mod", ROOT / "builds" / name / "go.sum"]
+    parts: list[str | bytes | Path] = ["go-build-3", pin.model_dump_json()]
+    if pin.build:
+        folder = ROOT / "builds" / pin.build
+        parts += [folder / "go.mod", folder / "go.sum"]
     return content_key(parts)
 
 
@@ -98,11 +101,11 @@ def module_folder(go: Go, pin: ModulePin) -> Path:
     return Path(answer["Dir"])
 
 
-def build_argv(go: Go, name: str, pin: ModulePin, source: Path, out: Path) -> list[str]:
+def build_argv(go: Go, pin: ModulePin, source: Path, out: Path) -> list[str]:
     """The command that builds all of a module's programs into the folder `out`."""
     variables = "".join(f" -X '{key}={value}'" for key, value in pin.variables.items())
     argv = [str(go.program), "build"]
-    argv += ["-C", str(ROOT / "builds" / name) if pin.main else str(source)]
+    argv += ["-C", str(ROOT / "builds" / pin.build if pin.build else source)]
     # No DWARF: the linker would drop it, and it is a good part of what is compiled.
     argv += [
         "-trimpath",
@@ -123,13 +126,13 @@ def build_programs(go: Go, name: str, pin: ModulePin) -> Path:
         source = module_folder(go, pin)
         out = work / "out"
         out.mkdir()
-        argv = build_argv(go, name, pin, source, out)
+        argv = build_argv(go, pin, source, out)
         go.run(argv, env=go.environment, log=go.cache.log(f"go-{name}"))
         for program, package in pin.packages.items():
             (out / _default_name(package, pin)).rename(work / program)
         out.rmdir()
 
-    return go.cache.make("programs", name, module_key(name, pin), f"Go module {pin.path}", build)
+    return go.cache.make("programs", name, module_key(pin), f"Go module {pin.path}", build)
 
 
 def _default_name(package: str, pin: ModulePin) -> str:
@@ -140,6 +143,11 @@ def _default_name(package: str, pin: ModulePin) -> str:
     path = pin.path if package == "." else package
     parts = [part for part in path.split("/") if not re.fullmatch(r"v\d+", part)]
     return parts[-1]
+
+
+def _memory() -> int:
+    """Bytes of memory that the machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -38,7 +38,7 @@ class ImageBuilder:
         parts += [pin.model_dump_json(), str(self._arguments("", pin))]
         if not pin.own:
             modules = self.pins.modules_of(name)
-            parts += [module_key(module, self.pins.modules[module]) for module in modules]
+            parts += [module_key(self.pins.modules[module]) for module in modules]
         if pin.based:
             parts.append(base_key(self.pins.debian) if self.supplier == "built" else "upstream")
         return content_key(parts)

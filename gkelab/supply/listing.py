@@ -194,7 +194,7 @@ def _stores(
 
 
 def _programs(cache: Cache, name: str, pin: ModulePin) -> Path:
-    return cache.path("programs", name, module_key(name, pin))
+    return cache.path("programs", name, module_key(pin))
 
 
 def _base(cache: Cache, pins: Pins) -> Path:

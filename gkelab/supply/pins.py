@@ -50,13 +50,16 @@ class DebianPin(_Pin):
 
 
 class ModulePin(_Pin):
-    """A Go module: `packages` maps a program's name to the package it is built from."""
+    """A Go module: `packages` maps a program's name to the package it is built from.
+
+    `build` names the folder under builds/ whose go.mod builds it; "" for the module's own.
+    """
 
     path: str
     version: str
     sum: str
     packages: dict[str, str]
-    main: bool = False
+    build: str = ""
     tags: tuple[str, ...] = ()
     variables: dict[str, str] = Field(default_factory=dict)
 

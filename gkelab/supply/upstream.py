@@ -131,7 +131,7 @@ class Upstream:
         """The cache's kind, name and key of a tool."""
         pin = self.pins.tools[name]
         if not pin.url:
-            return "programs", pin.module, module_key(pin.module, self._module(name))
+            return "programs", pin.module, module_key(self._module(name))
         wanted = self._release(name)
         return "tools", name, content_key(["release-1", wanted.url, wanted.member])
 

@@ -54,7 +54,7 @@ def fill(built: Built, name: str) -> Path:
         for each in pin.packages:
             touch(folder / each, each)
 
-    return built.cache.make("programs", name, module_key(name, pin), "a test", programs)
+    return built.cache.make("programs", name, module_key(pin), "a test", programs)
 
 
 # --- installed programs

@@ -284,7 +284,7 @@ def test_what_has_no_release_is_built(upstream: Upstream, run: Recorder, path: P
     assert made.run() == "v1"
     assert run.argvs == [[str(go), "env", "GOVERSION"], download, build]
     assert upstream.tool("watch").read_text() == "watch"
-    whole = module_key("net", upstream.pins.modules["net"])
+    whole = module_key(upstream.pins.modules["net"])
     assert not upstream.cache.has("programs", "net", whole)
     assert task(upstream, "tool:watch").run() == CACHED
 
