@@ -24,7 +24,7 @@ def requirements(build: str) -> dict[str, str]:
     return dict(re.findall(r"^\t(\S+) (v\S+)(?: // indirect)?$", text, re.MULTILINE))
 
 
-@pytest.mark.parametrize(("one", "other"), combinations(BUILDS, 2))
+@pytest.mark.parametrize(("one", "other"), list(combinations(BUILDS, 2)))
 def test_builds_share_the_versions_of_what_they_share(one: str, other: str) -> None:
     """Or the Go build cache would hold, and the machine compile, each of them twice."""
     mine, theirs = requirements(one), requirements(other)
