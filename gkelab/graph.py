@@ -105,15 +105,22 @@ def run_graph(
 
 
 def needed_for(tasks: Iterable[Task], goals: Iterable[str]) -> list[Task]:
-    """Those of `tasks` that the goals need, the goals included, in the given order."""
+    """Those of `tasks` that the goals need, the goals included, in the given order.
+
+    Raises LabError for a goal or a need that is no task.
+    """
     listed = list(tasks)
     by_name = {task.name: task for task in listed}
     keep: set[str] = set()
     stack = list(goals)
+    for goal in stack:
+        if goal not in by_name:
+            raise LabError(f"There is no task {goal}")
     while stack:
         name = stack.pop()
         if name not in keep:
             keep.add(name)
+            _check_needs([by_name[name]], by_name)
             stack.extend(by_name[name].needs)
     return [task for task in listed if task.name in keep]
 

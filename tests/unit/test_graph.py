@@ -173,3 +173,13 @@ def test_what_a_task_needs_is_all_that_is_kept_in_the_given_order() -> None:
     ]
     assert [task.name for task in needed_for(tasks, ["lab"])] == ["image:a", "lab", "b"]
     assert needed_for(tasks, []) == []
+
+
+def test_a_need_or_a_goal_that_is_no_task_is_a_sentence() -> None:
+    tasks = [noop("lab", "b"), noop("b", "gone"), noop("other", "nowhere")]
+    with pytest.raises(LabError, match=r"^Task b needs gone, which is no task\.$"):
+        needed_for(tasks, ["lab"])
+    with pytest.raises(LabError, match=r"^There is no task ready\.$"):
+        needed_for(tasks, ["ready"])
+    # What no goal leads to is nobody's to complain of.
+    assert [task.name for task in needed_for([*tasks, noop("c")], ["c"])] == ["c"]
