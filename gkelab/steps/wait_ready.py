@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gkelab.graph import CACHED
 from gkelab.lab import NAMESPACES, Lab
+from gkelab.tools.kubectl import Object
 from gkelab.topology import Cluster
 from gkelab.wait import until
 
@@ -36,17 +36,18 @@ def wait_ready(lab: Lab, cluster: Cluster) -> str:
     return "" if time.monotonic() - began > 1 else CACHED
 
 
-def health(cluster: Cluster, objects: Sequence[dict[str, Any]]) -> Health:
+def health(cluster: Cluster, objects: Sequence[Object]) -> Health:
     """Judge a snapshot of nodes, workloads and Services."""
     missing = [
         f"node {node.name} is not there"
         for node in cluster.nodes
         if not any(o["kind"] == "Node" and o["metadata"]["name"] == node.name for o in objects)
     ]
+    nodes = [item for item in objects if item["kind"] == "Node"]
     for item in objects:
         if item["metadata"].get("namespace", NAMESPACES[0]) not in NAMESPACES:
             continue  # a person's own; what is wrong with it is not the lab's to wait for
-        reason = _JUDGES[item["kind"]](item)
+        reason = _JUDGES[item["kind"]](item, nodes)
         if reason:
             namespace = item["metadata"].get("namespace")
             place = f" in {namespace}" if namespace else ""
@@ -54,7 +55,7 @@ def health(cluster: Cluster, objects: Sequence[dict[str, Any]]) -> Health:
     return Health(tuple(missing))
 
 
-def _node(item: dict[str, Any]) -> str:
+def _node(item: Object, _: Sequence[Object]) -> str:
     for condition in item["status"].get("conditions", []):
         if condition["type"] == "Ready":
             if condition["status"] == "True":
@@ -63,7 +64,7 @@ def _node(item: dict[str, Any]) -> str:
     return "says nothing yet"
 
 
-def _deployment(item: dict[str, Any]) -> str:
+def _deployment(item: Object, _: Sequence[Object]) -> str:
     status = item.get("status", {})
     wanted = item["spec"].get("replicas", 1)
     seen = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
@@ -72,17 +73,24 @@ def _deployment(item: dict[str, Any]) -> str:
     return "" if seen and ready >= wanted else f"has {ready} of {wanted} ready"
 
 
-def _daemonset(item: dict[str, Any]) -> str:
+def _daemonset(item: Object, nodes: Sequence[Object]) -> str:
     status = item.get("status", {})
     wanted = status.get("desiredNumberScheduled", 0)
     seen = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
     ready = min(status.get("numberAvailable", 0), status.get("updatedNumberScheduled", 0))
     if seen and wanted == 0:
-        return "" if item["spec"]["template"]["spec"].get("nodeSelector") else "runs nowhere yet"
+        # Its controller may have looked before the nodes that it selects were there.
+        return "runs nowhere yet" if _selects_one(item, nodes) else ""
     return "" if seen and ready >= wanted else f"has {ready} of {wanted} ready"
 
 
-def _service(item: dict[str, Any]) -> str:
+def _selects_one(item: Object, nodes: Sequence[Object]) -> bool:
+    selector = item["spec"]["template"]["spec"].get("nodeSelector") or {}
+    labels = [node["metadata"].get("labels") or {} for node in nodes]
+    return any(selector.items() <= own.items() for own in labels)
+
+
+def _service(item: Object, _: Sequence[Object]) -> str:
     if item["spec"].get("type") != "LoadBalancer":
         return ""
     given = item.get("status", {}).get("loadBalancer", {}).get("ingress")

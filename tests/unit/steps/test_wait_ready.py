@@ -94,7 +94,7 @@ def agents_rolling(item: Object) -> None:
 
 def nowhere(item: Object) -> None:
     item["status"] = {"observedGeneration": 1, "desiredNumberScheduled": 0}
-    del item["spec"]["template"]["spec"]["nodeSelector"]
+    del item["spec"]["template"]["spec"]["nodeSelector"]  # what selects no node selects all
 
 
 def no_address(item: Object) -> None:
@@ -144,6 +144,7 @@ def scaled_to_zero(item: Object) -> None:
 
 def selects_no_node(item: Object) -> None:
     item["status"] = {"observedGeneration": 1, "desiredNumberScheduled": 0}
+    item["spec"]["template"]["spec"]["nodeSelector"] = {"cloud.google.com/gke-tpu": "true"}
 
 
 @pytest.mark.parametrize(("which", "change"), [(DNS, scaled_to_zero), (AGENT, selects_no_node)])
@@ -153,6 +154,28 @@ def test_what_shall_not_run_is_not_missed(
     seen = objects()
     change(find(seen, *which))
     assert health(cluster, seen).missing == ()
+
+
+@pytest.mark.parametrize(
+    ("os", "missing"),
+    [
+        ("linux", ("DaemonSet metallb-speaker in metallb-system runs nowhere yet",)),
+        ("windows", ()),
+        (None, ()),
+    ],
+)
+def test_what_came_before_its_nodes_is_missed_once_they_are_there(
+    cluster: Cluster, os: str | None, missing: tuple[str, ...]
+) -> None:
+    """All of the lab's DaemonSets select nodes: kubernetes.io/os=linux."""
+    seen = objects()
+    speaker = find(seen, "DaemonSet", "metallb-speaker", "metallb-system")
+    assert speaker["spec"]["template"]["spec"]["nodeSelector"] == {"kubernetes.io/os": "linux"}
+    speaker["status"] = {"observedGeneration": 1, "desiredNumberScheduled": 0}
+    for item in seen:
+        if item["kind"] == "Node" and os:
+            item["metadata"]["labels"] = {"kubernetes.io/os": os, "more": "of them"}
+    assert health(cluster, seen).missing == missing
 
 
 @pytest.mark.parametrize(("ready", "missing"), [(2, 0), (1, 1)])
