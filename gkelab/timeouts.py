@@ -17,6 +17,7 @@ class Timeouts:
     webhook: float = 180
     address: float = 120
     api_answers: float = 180
+    kubectl: float = 20  # for one answer, where it is asked again and again
     lock: float = 0
 
 

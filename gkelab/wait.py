@@ -34,24 +34,33 @@ def until(
     in_a_row: int = 1,
     interval: float = 0.5,
     describe: Callable[[T], str] = str,
+    tolerant: bool = False,
     clock: Clock | None = None,
 ) -> T:
     """Observe again and again until `ready` holds `in_a_row` times; return the last observation.
 
     `failed` answers a reason when the wait is lost already, else an empty string. `timeout` and
-    `interval` are seconds. Raises WaitError, whose sentence ends with the last observation.
+    `interval` are seconds. With `tolerant`, a LabError of `observe` is an observation, too, that is
+    not ready. Raises WaitError, whose sentence ends with the last observation.
     """
     clock = clock or Clock()
     start = clock.now()
     streak = 0
     while True:
-        seen = observe()
-        streak = streak + 1 if ready(seen) else 0
-        if streak >= in_a_row:
-            return seen
-        reason = failed(seen) if failed else ""
-        if reason:
-            raise WaitError(f"{what} cannot come true: {reason}")
+        try:
+            seen = observe()
+        except LabError as error:
+            if not tolerant:
+                raise
+            streak, last = 0, error.message
+        else:
+            streak = streak + 1 if ready(seen) else 0
+            if streak >= in_a_row:
+                return seen
+            reason = failed(seen) if failed else ""
+            if reason:
+                raise WaitError(f"{what} cannot come true: {reason}")
+            last = describe(seen)
         if clock.now() - start >= timeout:
-            raise WaitError(f"{what} did not come true within {timeout:g} s: {describe(seen)}")
+            raise WaitError(f"{what} did not come true within {timeout:g} s: {last}")
         clock.sleep(interval)

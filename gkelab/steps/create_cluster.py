@@ -96,13 +96,15 @@ def start(lab: Lab, cluster: Cluster, nodes: list[Container]) -> str:
         lab.kind.export_kubeconfig(cluster.name, lab.kubeconfig)
     if stopped:
         wait_for_api(lab, cluster)
+        kubectl, limit = lab.kubectl(cluster.name), lab.timeouts.kubectl
         until(
-            lambda: outdated(lab.kubectl(cluster.name).list("pods"), stopped, since),
+            lambda: outdated(kubectl.list("pods", timeout=limit), stopped, since),
             lambda pods: not pods,
             what=f"the pods of cluster {cluster.name} run again",
             timeout=lab.timeouts.rollout,
             interval=1,
             describe=lambda pods: f"{', '.join(pods)} did not start again",
+            tolerant=True,
         )
     return f"started {len(stopped)} nodes" if stopped else CACHED
 
@@ -148,13 +150,14 @@ def has_context(lab: Lab, cluster: Cluster) -> bool:
 
 def wait_for_api(lab: Lab, cluster: Cluster) -> None:
     """Wait until the cluster's API server says that it is ready."""
-    kubectl = lab.kubectl(cluster.name)
+    kubectl, limit = lab.kubectl(cluster.name), lab.timeouts.kubectl
     until(
-        lambda: kubectl("get", "--raw=/readyz", check=False, timeout=20),
+        lambda: kubectl("get", "--raw=/readyz", check=False, timeout=limit),
         lambda said: said.code == 0,
         what=f"the API server of cluster {cluster.name} answers",
         timeout=lab.timeouts.api_answers,
         describe=lambda said: said.stderr.strip(),
+        tolerant=True,  # one that hangs is ended by its time limit, which is an error
     )
 
 

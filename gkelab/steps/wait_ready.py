@@ -23,15 +23,20 @@ class Health:
 
 
 def wait_ready(lab: Lab, cluster: Cluster) -> str:
-    """Wait for the whole cluster. Raises WaitError naming what did not become ready."""
+    """Wait for the whole cluster. Raises WaitError naming what did not become ready.
+
+    An API server that does not answer for a moment (it may start anew) is waited for, too.
+    """
     began = time.monotonic()
+    kubectl, limit = lab.kubectl(cluster.name), lab.timeouts.kubectl
     until(
-        lambda: health(cluster, lab.kubectl(cluster.name).list(KINDS)),
+        lambda: health(cluster, kubectl.list(KINDS, timeout=limit)),
         lambda seen: not seen.missing,
         what=f"cluster {cluster.name} is ready",
         timeout=lab.timeouts.rollout,
         interval=1,
         describe=lambda seen: "; ".join(seen.missing),
+        tolerant=True,
     )
     return "" if time.monotonic() - began > 1 else CACHED
 

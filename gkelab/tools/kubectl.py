@@ -54,11 +54,13 @@ class Kubectl:
         text = self(*words).stdout
         return json.loads(text) if text.strip() else None
 
-    def list(self, kinds: str, namespace: str = "", selector: str = "") -> list[Object]:
+    def list(
+        self, kinds: str, namespace: str = "", selector: str = "", *, timeout: float | None = None
+    ) -> list[Object]:
         """The objects of these kinds (comma-separated); in all namespaces when none is given."""
         where = _namespace(namespace) or ["--all-namespaces"]
         chosen = [f"--selector={selector}"] if selector else []
-        text = self("get", kinds, *where, *chosen, "--output=json").stdout
+        text = self("get", kinds, *where, *chosen, "--output=json", timeout=timeout).stdout
         items: list[Object] = json.loads(text)["items"]
         return items
 

@@ -117,6 +117,58 @@ def test_a_streak_that_is_too_short_is_no_success(clock: FakeClock) -> None:
         until(seen([0, 1, 1]), bool, what="it holds", timeout=1, in_a_row=3, clock=clock.as_clock())
 
 
+def flaky(answers: Iterable[int | LabError]) -> Callable[[], int]:
+    """These observations in turn; those that are errors are raised."""
+    left = iter(answers)
+
+    def observe() -> int:
+        answer = next(left)
+        if isinstance(answer, LabError):
+            raise answer
+        return answer
+
+    return observe
+
+
+REFUSED = LabError("connection refused", "wait")
+
+
+def test_an_observation_that_fails_ends_the_wait(clock: FakeClock) -> None:
+    with pytest.raises(LabError, match="connection refused") as caught:
+        until(flaky([0, REFUSED, 1]), bool, what="it", timeout=60, clock=clock.as_clock())
+    assert caught.value is REFUSED
+
+
+def test_where_failures_are_tolerated_it_goes_on_and_a_streak_begins_anew(
+    clock: FakeClock,
+) -> None:
+    observe = flaky([REFUSED, 1, REFUSED, 1, 1])
+    found = until(
+        observe, bool, what="it", timeout=60, in_a_row=2, tolerant=True, clock=clock.as_clock()
+    )
+    assert (found, len(clock.sleeps)) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("answers", "last"),
+    [([0] * 4 + [REFUSED], "connection refused"), ([REFUSED] * 4 + [0], "saw 0")],
+)
+def test_even_then_the_deadline_holds_and_the_last_thing_is_told(
+    clock: FakeClock, answers: list[int | LabError], last: str
+) -> None:
+    with pytest.raises(WaitError) as caught:
+        until(
+            flaky(answers),
+            bool,
+            what="it",
+            timeout=2,
+            describe=lambda n: f"saw {n}",
+            tolerant=True,
+            clock=clock.as_clock(),
+        )
+    assert str(caught.value) == f"it did not come true within 2 s: {last}."
+
+
 def test_without_a_clock_it_is_the_machines_own() -> None:
     assert Clock().now is time.monotonic
     began = time.monotonic()

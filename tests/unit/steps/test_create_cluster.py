@@ -26,7 +26,8 @@ from gkelab.steps.create_cluster import (
     outdated,
 )
 from gkelab.supply.pins import Role
-from gkelab.wait import WaitError
+from gkelab.timeouts import Timeouts
+from gkelab.wait import Clock, WaitError
 from tests.support.recorder import Recorder
 from tests.unit.steps import applies, fresh, inside, kubectl, make_lab
 from tests.unit.tools import Raw, lists_containers, recorded, stopped
@@ -177,6 +178,26 @@ def test_a_stopped_cluster_is_started_and_its_api_awaited(
     assert create(lab, applied) == "started 2 nodes"
     assert run.times(*start) == 1
     assert run.times(*pods) == 1
+
+
+def test_an_answer_about_pods_that_fails_is_not_the_end(
+    lab: Lab, run: Recorder, applied: Applied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API server says that it is ready a moment before it is."""
+    monkeypatch.setattr("gkelab.wait.Clock", lambda: Clock(sleep=lambda seconds: None))
+    lab = replace(lab, timeouts=Timeouts())
+    control_plane, *workers = nodes()
+    lists_containers(run, LABEL, [stopped(control_plane), *workers])
+    run.handle(FINISHED)
+    run.handle(["docker", "start", CONTROL_PLANE])
+    run.handle(kubectl(lab, "get", "--raw=/readyz"), fails="took longer than 20 s")
+    run.handle(kubectl(lab, "get", "--raw=/readyz"), "ok")
+    pods = kubectl(lab, "get", "pods", "--all-namespaces", "--output=json")
+    run.handle(pods, code=1, stderr="etcdserver: leader changed")
+    run.handle(pods, '{"items": []}')
+    has_kubeconfig(lab, "kind-vpc-native")
+    assert create(lab, applied) == "started 1 nodes"
+    assert run.times(*pods) == 2
 
 
 def pod(started: str, ready: str = "True", **spec: str) -> dict[str, Any]:

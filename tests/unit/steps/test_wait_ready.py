@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gkelab.graph import CACHED
 from gkelab.steps.wait_ready import health, wait_ready
+from gkelab.timeouts import Timeouts
 from gkelab.topology import Cluster
-from gkelab.wait import WaitError
+from gkelab.wait import Clock, WaitError
 from tests.support.recorder import Recorder
 from tests.unit.steps import Object, find, kubectl, make_lab, plan_of, snapshot
 
@@ -196,6 +198,34 @@ def test_it_waits_for_the_whole_cluster(tmp_path: Path, cluster: Cluster) -> Non
     lab = make_lab(tmp_path, run)
     run.handle(kubectl(lab, *LISTING, "--output=json"), json.dumps({"items": objects()}))
     assert wait_ready(lab, cluster) == CACHED
+
+
+def test_one_answer_that_fails_is_not_the_end(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Recorder()
+    lab = replace(make_lab(tmp_path, run), timeouts=Timeouts())
+    monkeypatch.setattr("gkelab.wait.Clock", lambda: Clock(sleep=lambda seconds: None))
+    argv = kubectl(lab, *LISTING, "--output=json")
+    run.handle(argv, code=1, stderr="The connection to the server was refused")
+    run.handle(argv, fails="took longer than 20 s")
+    run.handle(argv, json.dumps({"items": objects()}))
+    assert wait_ready(lab, cluster) == CACHED
+    assert run.times(*argv) == 3
+    assert {call.timeout for call in run.calls} == {lab.timeouts.kubectl}
+
+
+def test_an_api_server_that_stays_away_is_named_at_the_deadline(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    run = Recorder()
+    lab = make_lab(tmp_path, run)
+    refused = "The connection to the server was refused"
+    run.handle(kubectl(lab, *LISTING, "--output=json"), code=1, stderr=refused)
+    with pytest.raises(WaitError) as caught:
+        wait_ready(lab, cluster)
+    assert str(caught.value).startswith("cluster vpc-native is ready did not come true within 0 s:")
+    assert str(caught.value).endswith(f"exited with 1: {refused}.")
 
 
 def test_what_did_not_become_ready_is_named(tmp_path: Path, cluster: Cluster) -> None:
