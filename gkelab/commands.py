@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -31,13 +32,14 @@ from gkelab.shell import run
 from gkelab.status import draw, lab_status
 from gkelab.steps.create_cluster import adopt
 from gkelab.supply.cache import Cache
-from gkelab.supply.choose import choose_supplier, make_supplier
+from gkelab.supply.choose import Choice, choose_supplier, make_supplier
 from gkelab.supply.pins import ROOT, SupplierName, load_pins
 from gkelab.tools.docker import Docker
 from gkelab.tools.iproute import IpRoute
 from gkelab.up import up as bring_up
 
 DEFAULT_TOPOLOGY = "vpc-native"
+Choosing = Callable[[SupplierName | None], Choice]
 
 
 @contextmanager
@@ -81,14 +83,13 @@ def up(topology: str, images: str | None, host_setup: bool, merge: bool) -> Timi
     forced = supplier_name(images)
     file = topology_file(topology)
     topologies.load(file)  # what is wrong with it is said before anything is touched
-    pins = load_pins()
-    cache = Cache(paths.cache)
+    choose = _choosing(forced)
     with hold(paths.state, f"invoke up --topology {topology}"), Lines() as lines:
-        cache.remove_leftovers()
-        refuse(_examine(file, forced, host_setup=host_setup))
+        Cache(paths.cache).remove_leftovers()
+        refuse(_examine(file, choose, host_setup=host_setup))
         prepare_host(lines, allowed=host_setup)
         plan, existing = make_plan(file, Docker(run), IpRoute(run))
-        chosen = choose_supplier(forced, existing.supplier if existing else None, pins, cache, run)
+        chosen = choose(existing.supplier if existing else None)
         lines.say(f"lab {plan.name}: {'as it is' if existing else 'new'}; {chosen.reason}")
         for key, network in plan.chosen.items():
             lines.say(f"range {key}: {network}")
@@ -106,21 +107,28 @@ def up(topology: str, images: str | None, host_setup: bool, merge: bool) -> Timi
 
 def doctor(topology: str, images: str | None, host_setup: bool) -> bool:
     """Show what `up` would find and do on this host; whether it could come up."""
-    found = _examine(topology_file(topology), supplier_name(images), host_setup=host_setup)
+    choose = _choosing(supplier_name(images))
+    found = _examine(topology_file(topology), choose, host_setup=host_setup)
     draw_findings(found, console())
     return not failing(found)
 
 
-def _examine(file: Path, forced: SupplierName | None, *, host_setup: bool) -> list[Finding]:
-    paths, pins = default_paths(), load_pins()
-    cache = Cache(paths.cache)
+def _choosing(forced: SupplierName | None) -> Choosing:
+    """What chooses the supplier, given that of the lab that is here: once, as registries are tried
+    for it, unless there turns out to be another lab when docker is started."""
+    pins, cache = load_pins(), Cache(default_paths().cache)
+    return functools.cache(lambda existing: choose_supplier(forced, existing, pins, cache, run))
 
+
+def _examine(file: Path, choose: Choosing, *, host_setup: bool) -> list[Finding]:
     def supplying(existing: SupplierName | None) -> Supply:
-        chosen = choose_supplier(forced, existing, pins, cache, run)
-        cold = not all(chosen.supplier.cached(image) for image in pins.images)
-        return Supply(chosen.supplier.name, chosen.reason, cold)
+        chosen = choose(existing)
+        supplier = chosen.supplier
+        cold = not all(supplier.cached(image) for image in supplier.pins.images)
+        return Supply(supplier.name, chosen.reason, cold)
 
-    return examine(file, run, read_facts(cache=paths.cache), supplying, host_setup=host_setup)
+    facts = read_facts(cache=default_paths().cache)
+    return examine(file, run, facts, supplying, host_setup=host_setup)
 
 
 def prepare_host(lines: Lines, *, allowed: bool, build: bool = False) -> None:

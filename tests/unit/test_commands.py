@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -13,12 +13,15 @@ from gkelab import commands
 from gkelab.commands import own_kubeconfig, plain_errors, supplier_name, topology_file
 from gkelab.errors import LabError
 from gkelab.find import Found
+from gkelab.graph import Timings
+from gkelab.host.checks import Finding
 from gkelab.lab import Lab
 from gkelab.lock import hold
-from gkelab.supply.pins import ROOT
+from gkelab.supply.choose import Choice
+from gkelab.supply.pins import ROOT, SupplierName
 from tests.support.recorder import Recorder
 from tests.unit.host.fakes import installed
-from tests.unit.steps import kubectl, make_lab, plan_of, two_regions
+from tests.unit.steps import FakeSupplier, kubectl, make_lab, plan_of, two_regions
 
 
 def test_a_topology_is_a_name_under_clusters_or_a_file() -> None:
@@ -147,6 +150,54 @@ def test_wrong_words_are_refused_before_anything_is_touched(
         act()
     assert machine.calls == []
     assert list(tmp_path.iterdir()) == []
+
+
+class Chooses:
+    """Chooses a supplier, and counts how often it is asked, for which existing lab's."""
+
+    def __init__(self) -> None:
+        self.asked: list[SupplierName | None] = []
+
+    def __call__(self, _: object, existing: SupplierName | None, *__: object) -> Choice:
+        self.asked.append(existing)
+        return Choice(FakeSupplier(name=existing or "built"), "The images are built here.")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "asked"),
+    [
+        (None, None, [None]),
+        ("upstream", "upstream", ["upstream"]),
+        # docker did not answer at first, so that its lab could not be seen.
+        (None, "upstream", [None, "upstream"]),
+    ],
+)
+def test_up_chooses_the_supplier_once(
+    machine: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    before: SupplierName | None,
+    after: SupplierName | None,
+    asked: list[SupplierName | None],
+) -> None:
+    chooses, suppliers = Chooses(), []
+
+    def examine(*given: Any, host_setup: bool) -> list[Finding]:
+        supply = given[3](before)
+        return [Finding("images", "ok", supply.reason)]
+
+    def bring_up(lab: Lab, _: object) -> Timings:
+        suppliers.append(lab.supplier.name)
+        return Timings()
+
+    found = Found("small", plan_of(), after) if after else None
+    monkeypatch.setattr(commands, "choose_supplier", chooses)
+    monkeypatch.setattr(commands, "examine", examine)
+    monkeypatch.setattr(commands, "make_plan", lambda *_: (plan_of(), found))
+    monkeypatch.setattr(commands, "prepare_host", lambda *_, **__: None)
+    monkeypatch.setattr(commands, "bring_up", bring_up)
+    commands.up("small", None, True, False)
+    assert chooses.asked == asked
+    assert suppliers == [after or "built"]
 
 
 # --- programs that a command becomes
