@@ -44,11 +44,6 @@ class Applied:
             self._records[step] = content_key([json.dumps(inputs, sort_keys=True, default=str)])
             self._write(self._records)
 
-    def forget(self) -> None:
-        """Drop what was read, so that the next question asks the cluster."""
-        with self._lock:
-            self._records = None
-
     def _read(self) -> dict[str, str]:
         found = self.kubectl.get("configmap", NAME, NAMESPACE)
         return dict(found.get("data") or {}) if found else {}

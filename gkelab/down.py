@@ -13,7 +13,7 @@ from gkelab.find import Found
 from gkelab.paths import Paths
 from gkelab.shell import CommandError, Runner
 from gkelab.supply.imagestore import FILLS
-from gkelab.tools.docker import LABEL, Container, Docker
+from gkelab.tools.docker import LABEL, Docker
 from gkelab.tools.iproute import IpRoute
 from gkelab.tools.kind import context
 
@@ -65,11 +65,6 @@ def stop(found: Found, run: Runner, say: Say) -> None:
     running = [c for c in docker.containers({LABEL: found.name}) if c.state == "running"]
     docker.stop([container.name for container in running])
     say(f"stopped {len(running)} containers; `invoke start` or `invoke up` brings them back")
-
-
-def stopped(containers: Sequence[Container]) -> list[Container]:
-    """Those that do not run."""
-    return [container for container in containers if container.state != "running"]
 
 
 def merge_kubeconfig(own: Path, merged: Path) -> list[str]:

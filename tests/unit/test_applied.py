@@ -105,14 +105,11 @@ def test_what_another_hand_did_can_be_recorded(cluster: Cluster) -> None:
     assert cluster.applied().once("cilium", "4567", cluster.do("other")) is True
 
 
-def test_the_cluster_is_asked_once_and_again_when_told_to_forget(cluster: Cluster) -> None:
+def test_the_cluster_is_asked_once(cluster: Cluster) -> None:
     applied = cluster.applied()
     applied.once("a", 1, cluster.do("a"))
     applied.once("b", 1, cluster.do("b"))
     assert cluster.times(*READ) == 1
-    applied.forget()
-    applied.once("b", 2, cluster.do("b"))
-    assert cluster.times(*READ) == 2
 
 
 def test_a_cluster_that_does_not_answer_is_an_error_and_no_empty_record(cluster: Cluster) -> None:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gkelab.down import down, stop, stopped
+from gkelab.down import down, stop
 from gkelab.find import Found
 from gkelab.paths import Paths
 from gkelab.shell import CommandError
-from gkelab.tools.docker import Docker
 from tests.support.recorder import Recorder
 from tests.unit import tools
 from tests.unit.steps import plan_of
@@ -255,13 +254,6 @@ def test_a_stopped_lab_is_left_alone(run: Recorder, found: Found) -> None:
     lists_containers(run, [LAB], [tools.stopped(raw) for raw in recorded("containers")])
     stop(found, run, lambda _: None)
     assert run.times("docker", "stop") == 0
-
-
-def test_stopped_are_those_that_do_not_run(run: Recorder) -> None:
-    raws = recorded("containers")
-    lists_containers(run, [], [*raws[:2], *(tools.stopped(raw) for raw in raws[2:])])
-    names = {container.name for container in stopped(Docker(run).containers({}))}
-    assert names == {raw["Name"][1:] for raw in raws[2:]}
 
 
 def test_the_recorded_routes_are_those_of_the_recorded_plan(found: Found) -> None:
