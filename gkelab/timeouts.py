@@ -12,13 +12,17 @@ class Timeouts:
     docker_answers: float = 60
     docker_stops: float = 60
     create_cluster: float = 600
-    nodes_ready: float = 300
     rollout: float = 420
     webhook: float = 180
-    address: float = 120
     api_answers: float = 180
     kubectl: float = 20  # for one answer, where it is asked again and again
-    lock: float = 0
+    fill_store: float = 30  # for containerd to come up, and to stop, where a store is filled
+    registry_answers: float = 4  # all registries at once
+    program_version: float = 10  # for an installed program to say its version
+    download_stalls: float = 30  # without a byte
+    # Who does not answer in time is passed over: a lab is possible without a network.
+    look_ups: float = 2  # of all names together
+    mirror_setting: float = 10  # for go or pip to tell it
 
 
 TIMEOUTS = Timeouts()

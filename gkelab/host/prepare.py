@@ -150,7 +150,7 @@ def runtime_installed(missing: Sequence[str]) -> bool:
     )
 
 
-def stop_docker(run: Runner, *, timeout: float) -> None:
+def stop_docker(run: Runner) -> None:
     """Stop a dockerd that the lab started, gracefully (it takes more than 6 s).
 
     Raises LabError when none wrote its process's number.
@@ -163,11 +163,11 @@ def stop_docker(run: Runner, *, timeout: float) -> None:
         PID_FILE.exists,
         lambda there: not there,
         what="docker stops",
-        timeout=timeout,
+        timeout=TIMEOUTS.docker_stops,
     )
 
 
-def start_docker(facts: HostFacts, run: Runner, *, timeout: float = 60) -> None:
+def start_docker(facts: HostFacts, run: Runner) -> None:
     """Start docker by systemd, or as a process of its own where systemd does not run."""
     if facts.systemd:
         run(["systemctl", "enable", "--now", "docker"])
@@ -187,7 +187,7 @@ def start_docker(facts: HostFacts, run: Runner, *, timeout: float = 60) -> None:
         lambda: docker_answers(run),
         bool,
         what=f"docker answers (its log: {DOCKERD_LOG})",
-        timeout=timeout,
+        timeout=TIMEOUTS.docker_answers,
     )
 
 
@@ -253,7 +253,7 @@ def _runtime(facts: HostFacts, run: Runner) -> Preparation:
             if facts.systemd:
                 run(["systemctl", "restart", "docker"])
             else:
-                stop_docker(run, timeout=60)
+                stop_docker(run)
                 start_docker(facts, run)
 
     return Preparation(

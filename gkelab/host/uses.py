@@ -18,15 +18,12 @@ from urllib.parse import urlsplit
 
 from gkelab.shell import CommandError, Runner
 from gkelab.supply import debian
+from gkelab.timeouts import TIMEOUTS
 from gkelab.topology import Claim
 
 # systemd-resolved's own file names the servers behind its stub at 127.0.0.53.
 RESOLV_CONFS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
-# Seconds for all names together, and for a program to tell its setting. Who does not answer in
-# time is passed over: a lab is possible without a network.
-LOOKUPS = 2.0
-SETTING = 10.0
 
 Resolve = Callable[[str], Iterable[str]]
 
@@ -51,7 +48,7 @@ def addresses_in_use(
     resolve: Resolve,
     *,
     proxies: Sequence[str] = (),
-    limit: float = LOOKUPS,
+    limit: float = TIMEOUTS.look_ups,
 ) -> list[Claim]:
     """A claim for each address of this host's name servers, its proxies and its package mirrors.
 
@@ -96,7 +93,8 @@ def _setting(run: Runner, argv: Sequence[str]) -> str:
         return ""
     try:
         # A go.mod nearby could make go fetch another toolchain first.
-        done = run(argv, env={"GOTOOLCHAIN": "local"}, check=False, timeout=SETTING)
+        limit = TIMEOUTS.mirror_setting
+        done = run(argv, env={"GOTOOLCHAIN": "local"}, check=False, timeout=limit)
     except CommandError:
         return ""
     return done.stdout.strip() if done.code == 0 else ""

@@ -18,8 +18,8 @@ from gkelab.supply.cache import Cache
 from gkelab.supply.pins import Pins, SupplierName
 from gkelab.supply.supplier import Supplier
 from gkelab.supply.upstream import Upstream
+from gkelab.timeouts import TIMEOUTS
 
-TRIAL_TIMEOUT = 4.0  # seconds for a registry to answer
 DOCKER_HUB = "docker.io"
 HOSTS = {DOCKER_HUB: "registry-1.docker.io"}  # where a registry's API is, if not at its name
 
@@ -95,7 +95,10 @@ def registries(pins: Pins) -> tuple[str, ...]:
 
 
 def unreachable(
-    wanted: Sequence[str], trial: Callable[[str], bool], *, timeout: float = TRIAL_TIMEOUT
+    wanted: Sequence[str],
+    trial: Callable[[str], bool],
+    *,
+    timeout: float = TIMEOUTS.registry_answers,
 ) -> list[str]:
     """Those of the registries that the trial says no to, or has not answered for in time.
 
@@ -128,7 +131,7 @@ def answers(registry: str, opener: urllib.request.OpenerDirector | None = None) 
     url = f"https://{HOSTS.get(registry, registry)}/v2/"
     request = urllib.request.Request(url, headers={"User-Agent": "gkelab"})
     try:
-        with (opener or trial_opener()).open(request, timeout=TRIAL_TIMEOUT):
+        with (opener or trial_opener()).open(request, timeout=TIMEOUTS.registry_answers):
             return True
     except HTTPError:
         return True

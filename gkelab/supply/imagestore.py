@@ -19,6 +19,7 @@ from gkelab.shell import Runner
 from gkelab.supply.cache import Cache, content_key
 from gkelab.supply.pins import Role
 from gkelab.supply.supplier import Supplier
+from gkelab.timeouts import TIMEOUTS
 from gkelab.tools.docker import Docker
 from gkelab.wait import until
 
@@ -133,7 +134,7 @@ class ImageStores:
             lambda: self.docker.exec(container, [*ctr, "version"], check=False),
             lambda said: said.code == 0,
             what="containerd answers in the node image",
-            timeout=30,
+            timeout=TIMEOUTS.fill_store,
             interval=0.1,
             describe=lambda said: said.stderr,
         )
@@ -146,7 +147,7 @@ class ImageStores:
             lambda: self.docker.exec(container, ["pgrep", "--exact", "containerd"], check=False),
             lambda said: said.code != 0,
             what="containerd stops in the node image",
-            timeout=30,
+            timeout=TIMEOUTS.fill_store,
             interval=0.1,
         )
         self.docker.exec(container, ["sh", "-s"], input=LINK)

@@ -22,9 +22,8 @@ from urllib.parse import urlsplit
 from gkelab.errors import LabError
 from gkelab.shell import CommandError, Runner
 from gkelab.supply.pins import ToolPin
+from gkelab.timeouts import TIMEOUTS
 
-PROBE_TIMEOUT = 10.0  # seconds for a program to say its version
-READ_TIMEOUT = 30.0  # seconds without a byte before a download is given up
 CHUNK = 1 << 20
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -35,7 +34,7 @@ def installed(pin: ToolPin, name: str, version: str, run: Runner) -> Path | None
     if found is None:
         return None
     try:
-        said = run([found, *pin.probe], check=False, timeout=PROBE_TIMEOUT)
+        said = run([found, *pin.probe], check=False, timeout=TIMEOUTS.program_version)
     except (CommandError, OSError):  # it hangs, or is for another machine
         return None
     right = said.code == 0 and says_version(said.stdout + said.stderr, version)
@@ -171,7 +170,10 @@ def _download(
         if urlsplit(url).scheme != "https":
             raise URLError("it is not https")
         request = urllib.request.Request(url, headers={"User-Agent": "gkelab"})
-        with opener.open(request, timeout=READ_TIMEOUT) as answer, target.open("wb") as out:
+        with (
+            opener.open(request, timeout=TIMEOUTS.download_stalls) as answer,
+            target.open("wb") as out,
+        ):
             shutil.copyfileobj(answer, out, CHUNK)
             told = answer.headers.get("Content-Length")
             if told is not None and out.tell() != int(told):

@@ -32,7 +32,7 @@ MAY = {
     # One program each: words out, dataclasses in.
     "tools": ("shell", "topology"),
     # Where programs, charts and images come from; what a host must have.
-    "supply": ("errors", "graph", "shell", "tools", "wait"),
+    "supply": ("errors", "graph", "shell", "timeouts", "tools", "wait"),
     "host": ("errors", "shell", "supply.debian", "supply.pins", "timeouts", "topology", "wait"),
     "host.doctor": ("errors", "find", "shell", "supply.pins", "tools", "topology"),
     "find": ("errors", "host.uses", "ipam", "shell", "supply.pins", "tools", "topology"),

@@ -192,7 +192,7 @@ def test_a_pid_file_that_names_no_dockerd_is_stale(
     started: list[list[str]] = []
     monkeypatch.setattr(subprocess, "Popen", lambda argv, **_: started.append(argv))
     with pytest.raises(LabError, match="names no running dockerd"):
-        prepare.stop_docker(Recorder(), timeout=0)
+        prepare.stop_docker(Recorder())
     start_docker(FACTS, answering())
     assert started == [["dockerd"]]
     assert not prepare.PID_FILE.exists()
