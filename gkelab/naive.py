@@ -29,11 +29,11 @@ from gkelab.steps.wait_ready import wait_ready
 from gkelab.supply.cache import Cache
 from gkelab.supply.choose import choose_supplier
 from gkelab.supply.imagestore import MOUNT, UNIT, ImageStores
-from gkelab.supply.pins import Role, load_pins
+from gkelab.supply.pins import load_pins
 from gkelab.tools.docker import LABEL, Docker
 from gkelab.tools.kind import NodeSettings, cluster_config, context
 from gkelab.tools.kubectl import Kubectl
-from gkelab.topology import Cluster
+from gkelab.topology import Cluster, Role
 
 NAME = "naive"
 

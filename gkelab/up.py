@@ -26,8 +26,7 @@ from gkelab.steps.start_client import start_clients
 from gkelab.steps.wait_ready import wait_ready
 from gkelab.supply.cache import Cache
 from gkelab.supply.imagestore import MOUNT, ImageStores, images_in
-from gkelab.supply.pins import Role
-from gkelab.topology import Cluster
+from gkelab.topology import Cluster, Role
 
 ROLES: tuple[Role, ...] = get_args(Role)
 # What a cold `up` waits for before nodes boot; the other images are loaded when they are built.

@@ -15,11 +15,10 @@ from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
 from gkelab.lab import NAMESPACES, Lab
 from gkelab.render import Rendered
 from gkelab.supply.imagestore import MOUNT, UNIT
-from gkelab.supply.pins import Role
 from gkelab.tools.docker import Container
 from gkelab.tools.kind import NodeSettings, cluster_config, context
 from gkelab.tools.kubectl import Object
-from gkelab.topology import Cluster
+from gkelab.topology import Cluster, Role
 from gkelab.wait import until
 
 KIND_LABEL = "io.x-k8s.kind.cluster"

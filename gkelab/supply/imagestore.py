@@ -17,10 +17,10 @@ from pathlib import Path
 
 from gkelab.shell import Runner
 from gkelab.supply.cache import Cache, content_key
-from gkelab.supply.pins import Role
 from gkelab.supply.supplier import Supplier
 from gkelab.timeouts import TIMEOUTS
 from gkelab.tools.docker import Docker
+from gkelab.topology import Role
 from gkelab.wait import until
 
 FILLS = "gkelab.fills"  # label of the containers that fill a store: the store's role

@@ -14,10 +14,11 @@ from gkelab.supply.choose import make_supplier
 from gkelab.supply.debian import base_key, base_reference
 from gkelab.supply.golang import module_key
 from gkelab.supply.imagestore import ImageStores
-from gkelab.supply.pins import ImagePin, ModulePin, Pins, Role, SupplierName, ToolPin
+from gkelab.supply.pins import ImagePin, ModulePin, Pins, SupplierName, ToolPin
 from gkelab.supply.supplier import Supplier
 from gkelab.supply.upstream import upstream_base
 from gkelab.tools.docker import Docker
+from gkelab.topology import Role
 
 Kind = Literal["image", "tool", "chart", "store", "base", "programs"]
 # What holds a thing to the bytes that are meant.

@@ -9,10 +9,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gkelab.errors import LabError
+from gkelab.topology import Role
 
 ROOT = Path(__file__).resolve().parents[2]
 SupplierName = Literal["upstream", "built"]
-Role = Literal["control-plane", "worker"]
 
 
 class _Pin(BaseModel):

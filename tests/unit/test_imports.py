@@ -32,7 +32,7 @@ MAY = {
     # One program each: words out, dataclasses in.
     "tools": ("shell", "topology"),
     # Where programs, charts and images come from; what a host must have.
-    "supply": ("errors", "graph", "shell", "timeouts", "tools", "wait"),
+    "supply": ("errors", "graph", "shell", "timeouts", "tools", "topology", "wait"),
     "host": ("errors", "shell", "supply.debian", "supply.pins", "timeouts", "topology", "wait"),
     "host.doctor": ("errors", "find", "shell", "supply.pins", "tools", "topology"),
     "find": ("errors", "host.uses", "ipam", "shell", "supply.pins", "tools", "topology"),
@@ -42,7 +42,7 @@ MAY = {
     "render": ("lab", "supply.cache"),
     "steps": (
         *("applied", "errors", "graph", "lab", "render", "tools", "topology", "wait"),
-        *("host.prepare", "supply.imagestore", "supply.pins"),  # where nodes mount what
+        *("host.prepare", "supply.imagestore"),  # where nodes mount what
     ),
     # What makes, shows and removes a lab.
     "up": ("applied", "graph", "lab", "progress", "steps", "supply", "topology"),
@@ -198,7 +198,7 @@ def test_the_project_keeps_the_rule(rule: object) -> None:
 BROKEN = [
     (in_gkelab, {"gkelab.ipam": "import gkelab.shell"}),
     (in_gkelab, {"gkelab.topology.plan": "from gkelab.shell import run"}),
-    (in_gkelab, {"gkelab.tools.kind": "from gkelab.supply.pins import Role"}),
+    (in_gkelab, {"gkelab.tools.kind": "from gkelab.supply.pins import ROOT"}),
     (in_gkelab, {"gkelab.tools.kind": "def f():\n    from gkelab.lab import Lab"}),
     (in_gkelab, {"gkelab.lab": "from gkelab import up", "gkelab.up": ""}),
     (in_gkelab, {"gkelab.status": "from gkelab.commands import up"}),

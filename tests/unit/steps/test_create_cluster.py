@@ -25,8 +25,8 @@ from gkelab.steps.create_cluster import (
     node_settings,
     outdated,
 )
-from gkelab.supply.pins import Role
 from gkelab.timeouts import Timeouts
+from gkelab.topology import Role
 from gkelab.wait import Clock, WaitError
 from tests.support.recorder import Recorder
 from tests.unit.steps import applies, fresh, inside, kubectl, make_lab
