@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gkelab.graph import CACHED, Task
-from gkelab.shell import Runner
-from gkelab.supply.cache import Cache
 from gkelab.supply.debian import base_image, base_reference
-from gkelab.supply.golang import Go, build_programs, find_go, module_folder, module_key
-from gkelab.supply.imagebuild import ImageBuilder
-from gkelab.supply.pins import Pins, SupplierName
-from gkelab.supply.tools import Installed
+from gkelab.supply.golang import build_programs, module_folder, module_key
+from gkelab.supply.pins import SupplierName
+from gkelab.supply.supplier import FromCache
 
 
 @dataclass
-class Built:
+class Built(FromCache):
     """Builds from pinned Go modules, Debian's packages and PyPI, into the cache."""
 
-    pins: Pins
-    cache: Cache
-    run: Runner
-    name: SupplierName = "built"
-    installed: Installed = field(init=False)
-    _go: Go | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self.installed = Installed(self.run)
-
-    @property
-    def images(self) -> ImageBuilder:
-        """The image builder."""
-        return ImageBuilder(self.pins, self.cache, self.run, self.name)
-
-    def go(self) -> Go:
-        """The Go toolchain, looked for (or installed) at the first call."""
-        with self._lock:
-            if self._go is None:
-                self._go = find_go(self.pins, self.cache, self.run)
-            return self._go
-
-    def reference(self, image: str) -> str:
-        """The image's reference."""
-        return self.pins.images[image].ref(self.name)
+    name: SupplierName = field(default="built", init=False)
 
     def tool(self, name: str) -> Path:
         """The program in the cache; a right installed one that makes its build needless."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from gkelab.graph import Task
+from gkelab.shell import Runner
+from gkelab.supply.cache import Cache
+from gkelab.supply.golang import Go, find_go
+from gkelab.supply.imagebuild import ImageBuilder
 from gkelab.supply.pins import Pins, SupplierName
+from gkelab.supply.tools import Installed
 
 
 class Supplier(Protocol):
@@ -40,3 +47,35 @@ class Supplier(Protocol):
     def cached(self, image: str) -> bool:
         """Whether the image needs no building or pulling."""
         ...
+
+
+@dataclass
+class FromCache:
+    """What the suppliers share: their things lie in the cache, and both build images with Go."""
+
+    pins: Pins
+    cache: Cache
+    run: Runner
+    name: SupplierName = field(init=False)
+    installed: Installed = field(init=False)
+    _go: Go | None = field(default=None, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def __post_init__(self) -> None:
+        self.installed = Installed(self.run)
+
+    @property
+    def images(self) -> ImageBuilder:
+        """The builder of images."""
+        return ImageBuilder(self.pins, self.cache, self.run, self.name)
+
+    def go(self) -> Go:
+        """The Go toolchain, looked for (or installed) at the first call."""
+        with self._lock:
+            if self._go is None:
+                self._go = find_go(self.pins, self.cache, self.run)
+            return self._go
+
+    def reference(self, image: str) -> str:
+        """The image's reference."""
+        return self.pins.images[image].ref(self.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +10,12 @@ from pathlib import Path
 
 from gkelab.errors import LabError
 from gkelab.graph import CACHED, Task
-from gkelab.shell import CommandError, Runner
-from gkelab.supply.cache import Cache, content_key
-from gkelab.supply.golang import Go, build_programs, find_go, module_key
-from gkelab.supply.imagebuild import ImageBuilder
-from gkelab.supply.pins import ROOT, DebianPin, ModulePin, Pins, SupplierName
+from gkelab.shell import CommandError
+from gkelab.supply.cache import content_key
+from gkelab.supply.golang import build_programs, module_key
+from gkelab.supply.pins import ROOT, DebianPin, ModulePin, SupplierName
+from gkelab.supply.supplier import FromCache
 from gkelab.supply.tools import (
-    Installed,
     Machine,
     Release,
     fetch,
@@ -37,37 +35,12 @@ def upstream_base(pin: DebianPin) -> str:
 
 
 @dataclass
-class Upstream:
+class Upstream(FromCache):
     """Pulls images and charts, and downloads programs, into the cache."""
 
-    pins: Pins
-    cache: Cache
-    run: Runner
+    name: SupplierName = field(default="upstream", init=False)
     opener: urllib.request.OpenerDirector = field(default_factory=https_opener)
     machine: Machine = field(default_factory=this_machine)
-    name: SupplierName = "upstream"
-    installed: Installed = field(init=False)
-    _go: Go | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self.installed = Installed(self.run)
-
-    @property
-    def images(self) -> ImageBuilder:
-        """The builder of the lab's own images."""
-        return ImageBuilder(self.pins, self.cache, self.run, self.name)
-
-    def go(self) -> Go:
-        """The Go toolchain, looked for (or installed) at the first call."""
-        with self._lock:
-            if self._go is None:
-                self._go = find_go(self.pins, self.cache, self.run)
-            return self._go
-
-    def reference(self, image: str) -> str:
-        """The image's reference."""
-        return self.pins.images[image].ref(self.name)
 
     def tool(self, name: str) -> Path:
         """The program in the cache; where it is not there, a right installed one."""
