@@ -19,6 +19,10 @@ class Built(FromCache):
 
     name: SupplierName = field(default="built", init=False)
 
+    def base(self) -> str:
+        """The base that is made from Debian's packages."""
+        return base_reference(self.pins.debian)
+
     def tool(self, name: str) -> Path:
         """The program in the cache; a right installed one that makes its build needless."""
         module = self.pins.tools[name].module
@@ -95,7 +99,7 @@ class Built(FromCache):
         def build() -> str:
             if self.images.cached(name):
                 return CACHED
-            self.images.build(name, base_reference(self.pins.debian), self.go())
+            self.images.build(name, self.go())
             return self.reference(name)
 
         return build

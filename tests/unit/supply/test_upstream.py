@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.shell import CommandError
+from gkelab.supply.built import Built
 from gkelab.supply.golang import module_key
 from gkelab.supply.tools import Machine, https_opener
 from gkelab.supply.upstream import BASE, Upstream, upstream_base
@@ -214,6 +216,44 @@ def test_an_own_image_is_built_on_the_base(upstream: Upstream, run: Recorder) ->
     # No image is left to build on the base, so that it is not needed either.
     assert task(upstream, "debian").run() == CACHED
     assert len(run.calls) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "also_built"),
+    [({"image": "debian:other"}, False), ({"base": ("curl",)}, True), ({"suite": "sid"}, True)],
+)
+def test_another_base_is_another_own_image(
+    upstream: Upstream, change: dict[str, Any], also_built: bool
+) -> None:
+    debian = upstream.pins.debian.model_copy(update=change)
+    pins = upstream.pins.model_copy(update={"debian": debian})
+    second = Upstream(pins, upstream.cache, upstream.run)
+    pulled_base = "suite" not in change  # which is Debian's image, whatever its suite is called
+    assert (second.archive("workload") != upstream.archive("workload")) is pulled_base
+    assert second.archive("net") == upstream.archive("net")
+    one, two = (Built(each, upstream.cache, upstream.run) for each in (upstream.pins, pins))
+    assert (one.archive("workload") != two.archive("workload")) is also_built
+
+
+def test_what_the_base_is_built_from_is_in_the_own_images_key(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = upstream.archive("workload")
+    touch(tmp_path / "base" / "Dockerfile", "FROM scratch\n")
+    monkeypatch.setattr("gkelab.supply.upstream.BASE", tmp_path / "base")
+    one = upstream.archive("workload")
+    touch(tmp_path / "base" / "Dockerfile", "FROM scratch\nRUN true\n")
+    assert len({before, one, upstream.archive("workload")}) == 3
+
+
+def test_an_own_images_folder_is_in_its_key(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gkelab.supply.imagebuild.ImageBuilder.folder", lambda *_: tmp_path / "own")
+    touch(tmp_path / "own" / "workload.py", "print(1)\n")
+    before = upstream.archive("workload")
+    touch(tmp_path / "own" / "workload.py", "print(2)\n")
+    assert upstream.archive("workload") != before
 
 
 # --- programs
