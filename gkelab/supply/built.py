@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gkelab.graph import CACHED, Task
+from gkelab.supply.cache import content_key, copy_tree
 from gkelab.supply.debian import base_image, base_reference
 from gkelab.supply.golang import build_programs, module_folder, module_key
 from gkelab.supply.pins import SupplierName
@@ -30,9 +31,8 @@ class Built(FromCache):
         return self._installed(name) or self.cache.path("programs", module, key) / name
 
     def chart(self, name: str) -> Path:
-        """The chart's folder in its module's source."""
-        pin = self.pins.charts[name]
-        return module_folder(self.go(), self.pins.modules[pin.module]) / pin.folder
+        """The chart's folder in the cache, a copy of the one in its module."""
+        return self.cache.path("charts", name, self._chart_key(name)) / name
 
     def archive(self, image: str) -> Path:
         """The image's archive in the cache."""
@@ -104,9 +104,23 @@ class Built(FromCache):
 
         return build
 
-    def _chart(self, name: str) -> Callable[[], str]:
-        def fetch() -> str:
-            self.chart(name)
-            return CACHED
+    def _chart_key(self, name: str) -> str:
+        pin = self.pins.charts[name]
+        module = self.pins.modules[pin.module]
+        return content_key(["chart-of-module-1", module.path, module.version, pin.folder])
 
-        return fetch
+    def _chart(self, name: str) -> Callable[[], str]:
+        pin = self.pins.charts[name]
+        module = self.pins.modules[pin.module]
+
+        def copy(work: Path) -> None:
+            copy_tree(module_folder(self.go(), module) / pin.folder, work / name)
+
+        def get() -> str:
+            key = self._chart_key(name)
+            if self.cache.has("charts", name, key):
+                return CACHED
+            self.cache.make("charts", name, key, f"Go module {module.path}", copy)
+            return pin.version
+
+        return get

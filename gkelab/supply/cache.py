@@ -110,5 +110,13 @@ class Cache:
         shutil.rmtree(self.root / "tmp", ignore_errors=True)
 
 
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder, such as a Go module's, whose folders are read-only; the copy's are not, so
+    that they are the lab's to remove."""
+    shutil.copytree(source, target, copy_function=shutil.copyfile)
+    for folder in [target, *(path for path in target.rglob("*") if path.is_dir())]:
+        folder.chmod(0o755)
+
+
 def _size(folder: Path) -> int:
     return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file())

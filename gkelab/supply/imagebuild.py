@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gkelab.errors import LabError
 from gkelab.shell import Runner
-from gkelab.supply.cache import Cache, content_key
+from gkelab.supply.cache import Cache, content_key, copy_tree
 from gkelab.supply.golang import Go, build_programs, module_folder, module_key
 from gkelab.supply.pins import ROOT, ImagePin, Pins, SupplierName
 
@@ -113,10 +113,7 @@ class ImageBuilder:
             place = context / "files" / target
             place.parent.mkdir(parents=True, exist_ok=True)
             if origin.is_dir():
-                # A module's folders are read-only; the copy is the lab's to remove.
-                shutil.copytree(origin, place, copy_function=shutil.copyfile)
-                for folder in [place, *(p for p in place.rglob("*") if p.is_dir())]:
-                    folder.chmod(0o755)
+                copy_tree(origin, place)
             else:
                 shutil.copyfile(origin, place)
                 place.chmod(0o755)

