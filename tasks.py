@@ -140,7 +140,11 @@ def images_list(_: Context, images: str | None = None, json: bool = False) -> No
 
 @task(name="prune", help={"all_": "also what the current versions use"})
 def images_prune(_: Context, all_: bool = False) -> None:
-    """Remove what no current version and no lab uses from the cache."""
+    """Remove what no current version and no lab uses from the cache.
+
+    Once all that is current is there, Go's module and build caches go, too: only building uses
+    them, and another version's build downloads and compiles anew.
+    """
     with commands.plain_errors():
         supply.prune(all_)
 

@@ -20,7 +20,7 @@ from gkelab.shell import run
 from gkelab.supply.cache import Cache
 from gkelab.supply.choose import choose_supplier
 from gkelab.supply.imagestore import ImageStores
-from gkelab.supply.listing import prunable, rows, wanted_keys
+from gkelab.supply.listing import nothing_to_make, prunable, rows, wanted_keys
 from gkelab.supply.pins import load_pins
 from gkelab.supply.supplier import Supplier
 from gkelab.tools.docker import LABEL, Docker
@@ -60,12 +60,17 @@ def show(images: str | None, as_json: bool) -> None:
         age = _age(time.time() - row.made) if row.made else ""
         table.add_row(row.name, row.kind, row.version, row.source, row.pinned, size, age)
     console().print(table)
-    total = sum(entry.size for entry in cache.entries())
-    console().print(f"{total / 1e9:.1f} GB in {default_paths().cache}", highlight=False)
+    total, go = sum(entry.size for entry in cache.entries()), cache.go_size()
+    beside = f", and {_gb(go)} of Go's module and build caches" if go else ""
+    console().print(f"{_gb(total)} in {default_paths().cache}{beside}", highlight=False)
 
 
 def prune(everything: bool) -> None:
-    """Remove cached things that no lab uses: old versions', or all."""
+    """Remove cached things that no lab uses: old versions', or all.
+
+    Go's module and build caches, which only building uses, go too, unless there is still something
+    to build.
+    """
     paths = default_paths()
     with hold(paths.state, "invoke images.prune"), Lines() as lines:
         cache = Cache(paths.cache)
@@ -83,7 +88,18 @@ def prune(everything: bool) -> None:
             for image in docker.images({"gkelab.scratch": None}):
                 docker.remove_image(image)
         freed = sum(entry.size for entry in gone)
-        lines.say(f"removed {len(gone)} cached things, {freed / 1e9:.1f} GB")
+        lines.say(f"removed {len(gone)} cached things, {_gb(freed)}")
+        _prune_go(cache, lines, needed=not everything and not nothing_to_make(pins, cache, run))
+
+
+def _prune_go(cache: Cache, lines: Lines, *, needed: bool) -> None:
+    size = cache.go_size()
+    if needed and size:
+        why = "not everything is built yet (invoke images.build)"
+        lines.say(f"kept Go's module and build caches, {_gb(size)}: {why}")
+    elif size:
+        cache.remove_go()
+        lines.say(f"removed Go's module and build caches, {_gb(size)}: only building uses them")
 
 
 def _supplier(images: str | None) -> Supplier:
@@ -93,6 +109,10 @@ def _supplier(images: str | None) -> Supplier:
     existing = labs[0].supplier if labs else None
     chosen = choose_supplier(forced, existing, load_pins(), Cache(paths.cache), run)
     return chosen.supplier
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.1f} GB"
 
 
 def _age(seconds: float) -> str:

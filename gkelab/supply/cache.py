@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ENTRY = "entry.json"
+GO = "go"  # the folder in which Go keeps modules and what it compiled
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,27 @@ class Cache:
 
     def remove(self, entry: Entry) -> None:
         """Remove one finished entry."""
-        shutil.rmtree(self.path(entry.kind, entry.name, entry.key))
+        self._discard(self.path(entry.kind, entry.name, entry.key))
+
+    def go_size(self) -> int:
+        """Bytes of Go's module and build caches, which are no entries; 0 where there are none."""
+        return _size(self.root / GO)
+
+    def remove_go(self) -> None:
+        """Remove Go's module and build caches."""
+        if (self.root / GO).exists():
+            self._discard(self.root / GO)
 
     def remove_leftovers(self) -> None:
-        """Remove what killed builds left half done. The caller holds the lab's lock."""
-        shutil.rmtree(self.root / "tmp", ignore_errors=True)
+        """Remove what killed builds and removals left. The caller holds the lab's lock."""
+        _remove_tree(self.root / "tmp", ignore_errors=True)
+
+    def _discard(self, folder: Path) -> None:
+        """Remove a folder that is gone at once, by a rename: what is left of it by a kill is taken
+        for nothing whole."""
+        grave = self.scratch("removed")
+        folder.rename(grave / folder.name)
+        _remove_tree(grave)
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -116,6 +134,14 @@ def copy_tree(source: Path, target: Path) -> None:
     shutil.copytree(source, target, copy_function=shutil.copyfile)
     for folder in [target, *(path for path in target.rglob("*") if path.is_dir())]:
         folder.chmod(0o755)
+
+
+def _remove_tree(folder: Path, *, ignore_errors: bool = False) -> None:
+    """Remove a folder with the read-only ones in it, of which Go's module cache is made."""
+    for place, _, _ in os.walk(folder):
+        with contextlib.suppress(PermissionError):  # somebody else's, which rmtree will complain of
+            os.chmod(place, 0o700)
+    shutil.rmtree(folder, ignore_errors=ignore_errors)
 
 
 def _size(folder: Path) -> int:

@@ -67,6 +67,12 @@ def wanted_keys(pins: Pins, cache: Cache, run: Runner = shell.run) -> set[Path]:
     return {path for path in paths if path.is_relative_to(cache.root)}
 
 
+def nothing_to_make(pins: Pins, cache: Cache, run: Runner = shell.run) -> bool:
+    """Whether all that versions.toml leads to is there, for one of the suppliers."""
+    names: tuple[SupplierName, ...] = get_args(SupplierName)
+    return any(_whole(make_supplier(name, pins, cache, run)) for name in names)
+
+
 def prunable(
     cache: Cache,
     entries: Iterable[Entry],
@@ -173,6 +179,15 @@ class _Listing:
         there = all(self.supplier.cached(name) for name in own)
         source = f"pulled {debian.image}, Debian"
         return Row("debian", "base", upstream_base(debian), source, VERSION, there)
+
+
+def _whole(supplier: Supplier) -> bool:
+    pins = supplier.pins
+    return (
+        all(supplier.cached(image) for image in pins.images)
+        and all(supplier.tool(tool).exists() for tool in pins.tools)
+        and all(supplier.chart(chart).exists() for chart in pins.charts)
+    )
 
 
 def _archived(supplier: Supplier) -> list[str]:
