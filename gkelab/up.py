@@ -24,8 +24,10 @@ from gkelab.steps.install_metallb import configure_pools, install_metallb, rende
 from gkelab.steps.load_images import load_image
 from gkelab.steps.start_client import start_clients
 from gkelab.steps.wait_ready import wait_ready
+from gkelab.supply.archive import origin
 from gkelab.supply.cache import Cache
 from gkelab.supply.imagestore import MOUNT, ImageStores, images_in
+from gkelab.tools.docker import Container
 from gkelab.topology import Cluster, Role
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -154,13 +156,14 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
     stores = ImageStores(lab.supplier, Cache(lab.paths.cache), lab.docker, lab.run)
     existing = find_nodes(lab, cluster)
     whole = is_whole(cluster, existing)
+    mounted = {role: _mounted(cluster, existing, role) if whole else [] for role in ROLES}
     if whole:
-        mounted = {node.name: images_in(Path(node.mounts.get(MOUNT, "/"))) for node in existing}
-        stored = {node.role: mounted[node.name] for node in cluster.nodes}
+        stored = {role: _current(stores, role, mounted[role]) for role in ROLES}
     else:
         stored = {role: _storable(lab, stores.wanted(role)) for role in ROLES}
     fills = [] if whole else [fill_task(stores, role, stored[role]) for role in ROLES]
-    folders = {role: stores.path(role, stored[role]) for role in ROLES}
+    # Should kind not have finished with it, it is made anew with the stores that it has.
+    folders = {role: (*mounted[role], stores.path(role, stored[role]))[0] for role in ROLES}
     create = Task(
         f"cluster:{name}",
         partial(
@@ -220,6 +223,23 @@ def _render_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
         Task(f"render-metallb:{name}", metallb, ("tool:helm", "chart:metallb")),
         Task(f"render-istio:{name}", istio, ("tool:istioctl",)),
     ]
+
+
+def _mounted(cluster: Cluster, existing: Sequence[Container], role: Role) -> list[Path]:
+    """The stores that the nodes of a role were made with: none where one was made without."""
+    mounts = {node.name: node.mounts.get(MOUNT) for node in existing}
+    stores = [mounts[node.name] for node in cluster.nodes if node.role == role]
+    return [Path(store) for store in stores if store] if all(stores) else []
+
+
+def _current(stores: ImageStores, role: Role, mounted: Sequence[Path]) -> list[str]:
+    """The images of a role that all of its nodes have from their stores, just as they are now."""
+    held = [images_in(store) for store in mounted] or [{}]
+
+    def has(store: Mapping[str, str], image: str) -> bool:
+        return store.get(image) in ("", origin(stores.supplier.archive(image)))
+
+    return [image for image in stores.wanted(role) if all(has(store, image) for store in held)]
 
 
 def _storable(lab: Lab, wanted: Sequence[str]) -> list[str]:

@@ -1,4 +1,5 @@
-"""Images that the node image did not bring along, onto the nodes whose role needs them."""
+"""Images that the node image did not bring along, onto the nodes whose role needs them. What was
+loaded carries its origin in a label, as a name stays the same when an image is built anew."""
 
 from __future__ import annotations
 
@@ -6,22 +7,26 @@ from concurrent.futures import ThreadPoolExecutor
 
 from gkelab.graph import CACHED
 from gkelab.lab import Lab
+from gkelab.supply.archive import origin
 from gkelab.topology import Cluster
+
+LABEL = "gkelab.origin"  # of containerd's, on an image
 
 
 def load_image(lab: Lab, cluster: Cluster, image: str) -> str:
-    """Load one image onto the nodes that need it and lack it."""
+    """Load one image onto the nodes that need it and lack it, or have another under its name."""
     pin = lab.supplier.pins.images[image]
     reference = full_name(lab.supplier.reference(image))
+    archive = lab.supplier.archive(image)
     ctr = ["ctr", "--namespace", "k8s.io", "images"]
+    right = f"name=={reference},labels.{LABEL}=={origin(archive)}"
 
     def load(node: str) -> bool:
-        have = lab.docker.exec(node, [*ctr, "list", "--quiet", f"name=={reference}"])
-        if have.stdout.strip():
+        if lab.docker.exec(node, [*ctr, "list", "--quiet", right]).stdout.strip():
             return False
-        archive = lab.supplier.archive(image)
         with archive.open("rb") as stream:
             lab.docker.exec(node, [*ctr, "import", "--no-unpack", "-"], input=stream)
+        lab.docker.exec(node, [*ctr, "label", reference, f"{LABEL}={origin(archive)}"])
         return True
 
     nodes = [node.name for node in cluster.nodes if node.role in pin.on]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.lab import Lab
+from gkelab.supply.archive import give_docker
 from gkelab.tools.docker import LABEL
 from gkelab.tools.iproute import unreachable_words
 from gkelab.topology import Subnet
@@ -35,13 +36,12 @@ def _start(lab: Lab, subnet: Subnet) -> bool:
             f"remove it (docker rm --force {name}) or rename yours",
         )
     running = False
-    if found is not None and found.image == reference:
+    ids = give_docker(lab.docker, lab.supplier, "workload")
+    if found is not None and found.image_id in ids:
         running = found.state == "running"
         lab.docker.start([] if running else [name])
     else:
         lab.docker.remove_containers([found.id] if found else [])
-        if not lab.docker.has_image(reference):
-            lab.docker.load(lab.supplier.archive("workload"))
         labels = [f"--label={key}={value}" for key, value in lab.labels("client").items()]
         network = [f"--network={subnet.docker_network}", f"--ip={subnet.lab_address(0)}"]
         argv = ["docker", "run", "--detach", f"--name={name}", f"--hostname={name}", *network]

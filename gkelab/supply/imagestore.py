@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gkelab.shell import Runner
+from gkelab.supply.archive import give_docker, origin
 from gkelab.supply.cache import Cache, content_key
 from gkelab.supply.supplier import Supplier
 from gkelab.timeouts import TIMEOUTS
@@ -110,17 +111,16 @@ class ImageStores:
             (work / UNIT).write_text(UNIT_TEXT)
             (work / "populate").write_text(POPULATE)
             (work / "populate").chmod(0o755)
-            (work / "images").write_text("".join(f"{name}\n" for name in images))
+            origins = [f"{name} {origin(self.supplier.archive(name))}\n" for name in images]
+            (work / "images").write_text("".join(origins))
 
         source = f"{len(images)} images"
         return self.cache.make("stores", role, self.key(images), source, build)
 
     def node_image(self) -> str:
         """The node image's reference, after giving docker the image when it lacks it."""
-        reference = self.supplier.reference("node")
-        if not self.docker.has_image(reference):
-            self.docker.load(self.supplier.archive("node"))
-        return reference
+        give_docker(self.docker, self.supplier, "node")
+        return self.supplier.reference("node")
 
     def _import(self, container: str, images: Sequence[str]) -> None:
         address = "/run/store.sock"
@@ -165,10 +165,12 @@ class ImageStores:
                     break
 
 
-def images_in(store: Path) -> list[str]:
-    """The images that a store holds; none when it is not there any more."""
+def images_in(store: Path) -> dict[str, str]:
+    """The images that a store holds, and the origin of each; "" in a store that does not tell
+    it. None when the store is not there any more."""
     listed = store / "images"
-    return listed.read_text().split() if listed.exists() else []
+    lines = listed.read_text().splitlines() if listed.exists() else []
+    return {name: rest.strip() for name, _, rest in (line.partition(" ") for line in lines)}
 
 
 def _large_files(folder: Path) -> list[Path]:

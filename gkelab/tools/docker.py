@@ -19,16 +19,26 @@ SUPPLIER = "gkelab.images"  # on networks: the supplier that this lab's images c
 
 @dataclass(frozen=True)
 class Container:
-    """A container as `docker inspect` tells. `state` is running, exited, created, ...;
-    `mounts` maps a path inside to the host's."""
+    """A container as `docker inspect` tells. `state` is running, exited, created, ...; `image` is
+    the name that it was run by, `image_id` what that stood for then; `mounts` maps a path inside
+    to the host's."""
 
     id: str
     name: str
     state: str
     image: str
+    image_id: str
     labels: Mapping[str, str]
     addresses: Mapping[str, str]
     mounts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that docker has, and the digests (`sha256:...`) that registries have of it."""
+
+    id: str
+    digests: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -121,8 +131,13 @@ class Docker:
         )
 
     def has_image(self, reference: str) -> bool:
-        """Whether docker holds the image."""
+        """Whether docker has an image of that name, whatever is in it."""
         return self.run(["docker", "image", "inspect", reference], check=False).code == 0
+
+    def image(self, reference: str) -> Image | None:
+        """The image that docker has under a name."""
+        found = self.run(["docker", "image", "inspect", reference], check=False)
+        return _image(json.loads(found.stdout)[0]) if found.code == 0 else None
 
     def images(self, labels: Mapping[str, str | None]) -> list[str]:
         """The ids of images that carry these labels."""
@@ -177,10 +192,16 @@ def _container(raw: dict[str, Any]) -> Container:
         name=raw["Name"].lstrip("/"),
         state=raw["State"]["Status"],
         image=raw["Config"]["Image"],
+        image_id=raw.get("Image", ""),
         labels=raw["Config"]["Labels"] or {},
         addresses=fixed,
         mounts={mount["Destination"]: mount["Source"] for mount in raw["Mounts"]},
     )
+
+
+def _image(raw: dict[str, Any]) -> Image:
+    names = raw.get("RepoDigests") or []
+    return Image(id=raw["Id"], digests=tuple(name.partition("@")[2] for name in names))
 
 
 def _network(raw: dict[str, Any]) -> Network:

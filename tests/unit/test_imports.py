@@ -43,9 +43,10 @@ MAY = {
     "steps": (
         *("applied", "errors", "graph", "lab", "render", "tools", "topology", "wait"),
         *("host.prepare", "supply.imagestore"),  # where nodes mount what
+        "supply.archive",
     ),
     # What makes, shows and removes a lab.
-    "up": ("applied", "graph", "lab", "progress", "steps", "supply", "topology"),
+    "up": ("applied", "graph", "lab", "progress", "steps", "supply", "tools.docker", "topology"),
     "down": ("find", "paths", "shell", "supply.imagestore", "tools"),
     "status": ("ipam", "lab", "shell", "steps", "tools", "topology"),
 }

@@ -6,9 +6,11 @@ from __future__ import annotations
 import copy
 import io
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ from gkelab.supply.imagestore import ImageStores
 from gkelab.topology import ResolvedTopology
 from tests.support.recorder import Recorder
 from tests.unit.steps import FakeSupplier, make_lab, plan_of, two_regions
+from tests.unit.supply import docker_has, write_archive
 from tests.unit.tools import Raw, labelled, lists_containers, recorded
 
 ONE, TWO = plan_of(), two_regions()
@@ -237,11 +240,11 @@ def stores_of(lab: Lab) -> ImageStores:
 
 def test_a_store_that_is_filled_is_not_filled_again(tmp_path: Path) -> None:
     run = Recorder()
-    lab = make_lab(tmp_path, run)
+    node = write_archive(tmp_path / "node.tar")
+    lab = make_lab(tmp_path, run, supplier=FakeSupplier(root=tmp_path))
     stores = stores_of(lab)
     Cache(lab.paths.cache).make("stores", "worker", stores.key(["pause"]), "", lambda _: None)
-    has_node_image = ["docker", "image", "inspect", lab.supplier.reference("node")]
-    run.handle(has_node_image)
+    has_node_image = docker_has(run, lab.supplier.reference("node"), node)
     assert up.fill_task(stores, "worker", ["pause"]).run() == CACHED
     assert run.argvs == [has_node_image]
 
@@ -258,7 +261,7 @@ def test_a_store_that_is_not_is_filled(tmp_path: Path, monkeypatch: pytest.Monke
 # --- a lab that is there
 
 
-def nodes_of(stores: dict[str, Path]) -> list[Raw]:
+def nodes_of(stores: Mapping[Any, Path]) -> list[Raw]:
     """The recorded nodes, with these stores mounted by role."""
     nodes = []
     for raw in labelled(recorded("containers"), {"gkelab.role": "node"}):
@@ -270,6 +273,7 @@ def nodes_of(stores: dict[str, Path]) -> list[Raw]:
 
 
 def store(folder: Path, role: str, images: Collection[str]) -> Path:
+    """A store of these images that does not tell their origins, as those of old."""
     path = folder / role
     path.mkdir()
     (path / "images").write_text("".join(f"{image}\n" for image in images))
@@ -293,6 +297,80 @@ def test_a_lab_that_booted_cold_still_gets_what_its_stores_lack(tmp_path: Path) 
     lab = lab_of(tmp_path, nodes=nodes_of(stores))
     assert loads(lab) == {f"load:{image}:vpc-native" for image in LATE}
     assert not [name for name in by_name(lab) if name.startswith("store:")]
+
+
+@dataclass
+class Keyed(FakeSupplier):
+    """A supplier whose archives lie in entries of a cache, as the real ones' do."""
+
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    def archive(self, image: str) -> Path:
+        return self.root / f"{image}-{self.keys.get(image, 'aaaa')}" / "image.tar"
+
+
+def origins(images: Collection[str]) -> str:
+    return "".join(f"{image} {image}-aaaa\n" for image in images)
+
+
+@pytest.mark.parametrize(
+    ("keys", "late"),
+    [
+        ({}, set()),
+        ({"workload": "bbbb"}, {"load:workload:vpc-native"}),
+        ({"cilium": "bbbb"}, {"load:cilium:vpc-native"}),
+        ({"node": "bbbb"}, set()),  # a container cannot be given another image
+    ],
+)
+def test_what_was_built_anew_since_is_loaded_though_its_name_is_the_same(
+    tmp_path: Path, keys: dict[str, str], late: set[str]
+) -> None:
+    images = {*up.EARLY, *LATE}
+    stores = {role: store(tmp_path, role, images) for role in up.ROLES}
+    for path in stores.values():
+        (path / "images").write_text(origins(images))
+    lab = replace(lab_of(tmp_path, nodes=nodes_of(stores)), supplier=Keyed(keys=keys))
+    assert loads(lab) == late
+    assert not [name for name in by_name(lab) if name.startswith("store:")]
+    if "workload" in keys:
+        assert "load:workload:vpc-native" in by_name(lab)["workloads:vpc-native"].needs
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_cluster_is_made_with_the_stores_that_it_had_or_with_new_ones(
+    tmp_path: Path, whole: bool
+) -> None:
+    """Those that it had are there; that of an image that was built anew since is not yet."""
+    had = {role: store(tmp_path, role, up.EARLY | LATE) for role in up.ROLES}
+    for path in had.values():
+        (path / "images").write_text(origins(up.EARLY | LATE))
+    lab = lab_of(tmp_path, nodes=nodes_of(had) if whole else [])
+    lab = replace(lab, supplier=Keyed(keys={"workload": "bbbb"}))
+    create = by_name(lab)["cluster:vpc-native"].run
+    assert isinstance(create, partial)
+    stores = stores_of(lab)
+    new = {role: stores.path(role, stores.wanted(role)) for role in up.ROLES}
+    assert create.args[3] == (had if whole else new)
+
+
+def test_nodes_without_a_store_hold_nothing(tmp_path: Path) -> None:
+    """And not what a folder /images of the host might tell."""
+    nodes = nodes_of({role: store(tmp_path, role, up.EARLY | LATE) for role in up.ROLES})
+    for node in nodes:
+        node["Mounts"] = []
+    lab = lab_of(tmp_path, nodes=nodes)
+    wanted = {image for role in up.ROLES for image in stores_of(lab).wanted(role)}
+    assert loads(lab) == {f"load:{image}:vpc-native" for image in wanted}
+
+
+def test_a_role_holds_what_all_of_its_nodes_hold(tmp_path: Path) -> None:
+    stores = {role: store(tmp_path, role, up.EARLY | LATE) for role in up.ROLES}
+    nodes = nodes_of(stores)
+    last = max(nodes, key=lambda node: str(node["Name"]))
+    assert last["Name"] == "/vpc-native-worker2"
+    less = store(tmp_path, "less", (up.EARLY | LATE) - {"workload"})
+    last["Mounts"] = [{"Source": str(less), "Destination": "/gkelab/store"}]
+    assert loads(lab_of(tmp_path, nodes=nodes)) == {"load:workload:vpc-native"}
 
 
 def test_where_images_come_late_again_what_is_kept_has_its_images(tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import email.message
+import hashlib
 import io
+import json
+import tarfile
 import urllib.request
 import urllib.response
 from collections.abc import Mapping
@@ -18,6 +21,7 @@ from gkelab.graph import Task
 from gkelab.supply.cache import Cache
 from gkelab.supply.pins import Pins
 from gkelab.supply.supplier import Supplier
+from tests.support.recorder import Recorder
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -110,6 +114,36 @@ def touch(path: Path, text: str = "") -> None:
     """Write a file, and its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+def write_archive(path: Path, content: str = "one", *, oci: bool = False) -> str:
+    """Write an image archive as docker does; returns the image's id. `oci` is how newer ones do it,
+    whose id, where docker keeps its images in containerd, is that of the manifest."""
+    config = hashlib.sha256(content.encode()).hexdigest()
+    manifest = "sha256:" + hashlib.sha256(f"manifest of {content}".encode()).hexdigest()
+    layer = f"{config}/layer.tar"
+    files: dict[str, Any] = {layer: content}
+    files["manifest.json"] = [{"Config": f"{config}.json", "RepoTags": ["x"], "Layers": [layer]}]
+    if oci:
+        files["manifest.json"][0]["Config"] = f"blobs/sha256/{config}"
+        files["index.json"] = {"schemaVersion": 2, "manifests": [{"digest": manifest, "size": 1}]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, data in files.items():
+            raw = json.dumps(data).encode()
+            member = tarfile.TarInfo(name)
+            member.size = len(raw)
+            tar.addfile(member, io.BytesIO(raw))
+    return manifest if oci else f"sha256:{config}"
+
+
+def docker_has(run: Recorder, reference: str, image: str | None, *digests: str) -> list[str]:
+    """Expect, and return, what docker is asked about a name: it has this image, or none."""
+    repository = reference.rpartition(":")[0]
+    raw = [{"Id": image, "RepoDigests": [f"{repository}@{digest}" for digest in digests]}]
+    argv = ["docker", "image", "inspect", reference]
+    run.handle(argv, json.dumps(raw if image else []), code=0 if image else 1)
+    return argv
 
 
 def error(raised: pytest.ExceptionInfo[LabError]) -> str:

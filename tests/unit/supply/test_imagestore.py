@@ -12,7 +12,7 @@ from gkelab.supply.imagestore import LINK, POPULATE, UNIT_TEXT, ImageStores, ima
 from gkelab.supply.upstream import Upstream
 from gkelab.tools.docker import Docker
 from tests.support.recorder import Recorder
-from tests.unit.supply import FixedCache, some_pins
+from tests.unit.supply import FixedCache, docker_has, some_pins, write_archive
 
 NODE = "kindest/node:v1"
 CTR = ["ctr", "--address=/run/store.sock", "--namespace=k8s.io"]
@@ -29,8 +29,11 @@ def stores(tmp_path: Path, run: Recorder) -> ImageStores:
     return ImageStores(Built(some_pins(), cache, run), cache, Docker(run), run)
 
 
-def expected(stores: ImageStores, run: Recorder) -> list[list[str]]:
-    """Expect, and return, what filling a worker's store with one image runs."""
+def expected(stores: ImageStores, run: Recorder, *, imported: int = 0) -> list[list[str]]:
+    """Expect, and return, what filling a worker's store with one image runs; `imported` is the
+    import's exit code."""
+    docker_has(run, NODE, None)
+    docker_has(run, NODE, write_archive(stores.supplier.archive("node")))
     work = stores.cache.root / "tmp" / "worker"
     archive = stores.supplier.archive("net")
     node = stores.supplier.archive("node")
@@ -42,6 +45,7 @@ def expected(stores: ImageStores, run: Recorder) -> list[list[str]]:
     argvs = [
         ["docker", "image", "inspect", NODE],
         ["docker", "load", "--quiet", "--input", str(node)],
+        ["docker", "image", "inspect", NODE],
         start,
         [*inside, "mkdir", "-p", "/var/lib/containerd"],
         [*inside, "cp", "-a", "/var/lib/containerd", "/store/root"],
@@ -53,9 +57,10 @@ def expected(stores: ImageStores, run: Recorder) -> list[list[str]]:
         ["docker", "exec", "--interactive", "c1", "sh", "-s"],
         ["docker", "rm", "--force", "--volumes", "c1"],
     ]
-    answers = {0: 1, 9: 1}  # docker lacks the node image; containerd is gone
-    for place, argv in enumerate(argvs):
-        run.handle(argv, "c1\n" if argv is start else "", code=answers.get(place, 0))
+    for argv in argvs:
+        if argv[:3] != ["docker", "image", "inspect"]:
+            code = 1 if "pgrep" in argv else imported if "import" in argv else 0
+            run.handle(argv, "c1\n" if argv is start else "", code=code, stderr="ctr: no")
     return argvs
 
 
@@ -70,23 +75,17 @@ def test_a_store_is_filled(stores: ImageStores, run: Recorder) -> None:
     assert (folder / "store.conf").read_text() == UNIT_TEXT
     assert (folder / "populate").read_text() == POPULATE
     assert (folder / "populate").stat().st_mode & 0o111
-    assert images_in(folder) == ["net"]
+    assert images_in(folder) == {"net": stores.supplier.archive("net").parent.name}
     assert stores.fill("worker", ["net"]) == folder
     assert run.argvs == argvs
 
 
 def test_an_image_that_cannot_be_imported(stores: ImageStores, run: Recorder) -> None:
-    argvs = expected(stores, run)
-    broken = Recorder()
-    for place, argv in enumerate(argvs):
-        broken.handle(
-            argv, "c1\n" if place == 2 else "", code=int(place in (0, 7)), stderr="ctr: no"
-        )
-    failing = ImageStores(stores.supplier, stores.cache, Docker(broken), broken)
+    expected(stores, run, imported=1)
     with pytest.raises(CommandError, match="ctr: no"):
-        failing.fill("worker", ["net"])
-    assert broken.argvs[-1] == ["docker", "rm", "--force", "--volumes", "c1"]
-    assert not failing.filled("worker", ["net"])
+        stores.fill("worker", ["net"])
+    assert run.argvs[-1] == ["docker", "rm", "--force", "--volumes", "c1"]
+    assert not stores.filled("worker", ["net"])
     assert not list((stores.cache.root / "tmp").iterdir())
 
 
@@ -101,4 +100,24 @@ def test_the_images_of_a_role(stores: ImageStores, tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_gone_holds_nothing(tmp_path: Path) -> None:
-    assert images_in(tmp_path / "gone") == []
+    assert images_in(tmp_path / "gone") == {}
+
+
+def test_a_store_of_before_they_told_it_has_images_without_an_origin(tmp_path: Path) -> None:
+    (tmp_path / "images").write_text("pause\nnet\n")
+    assert images_in(tmp_path) == {"pause": "", "net": ""}
+
+
+def test_a_node_image_that_was_built_anew_is_loaded_over_the_old_one(
+    stores: ImageStores, run: Recorder
+) -> None:
+    archive = stores.supplier.archive("node")
+    old, new = "sha256:" + "0" * 64, write_archive(archive)
+    inspect = docker_has(run, NODE, old)
+    docker_has(run, NODE, new)
+    load = ["docker", "load", "--quiet", "--input", str(archive)]
+    run.handle(load)
+    assert stores.node_image() == NODE
+    assert run.argvs == [inspect, load, inspect]
+    assert stores.node_image() == NODE
+    assert run.argvs[3:] == [inspect]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gkelab.shell import CommandError
-from gkelab.tools.docker import Container, Docker, Network
+from gkelab.tools.docker import Container, Docker, Image, Network
 from tests.unit.tools import (
     FOREIGN_CONTAINER,
     FOREIGN_ID,
@@ -152,6 +152,7 @@ def test_containers_of_a_label_as_docker_tells_of_them() -> None:
         name="vpc-native-client-us-central1",
         state="running",
         image="gkelab/workload:1",
+        image_id="",  # the recording is without it
         labels={"gkelab.lab": "vpc-native", "gkelab.role": "client"},
         addresses={NETWORK: "10.128.15.253"},
         mounts={},
@@ -224,6 +225,30 @@ def test_a_container_by_name() -> None:
     assert web is not None
     assert web.name == "vpc-native-web-1"
     assert it.container("gone") is None
+
+
+# --- images
+
+
+def test_an_image_by_its_name() -> None:
+    it, run = docker()
+    digest = "sha256:" + "ab" * 32
+    raw = {"Id": "sha256:1", "RepoDigests": [f"kindest/node@{digest}"], "RepoTags": ["x:1"]}
+    run.handle(["docker", "image", "inspect", "x:1"], json.dumps([raw]))
+    run.handle(["docker", "image", "inspect", "y:1"], json.dumps([raw | {"RepoDigests": None}]))
+    run.handle(["docker", "image", "inspect", "z:1"], "[]", code=1, stderr="No such image: z:1")
+    assert it.image("x:1") == Image("sha256:1", (digest,))
+    assert it.image("y:1") == Image("sha256:1", ())
+    assert it.image("z:1") is None
+
+
+def test_a_containers_image_is_what_its_name_stood_for() -> None:
+    it, run = docker()
+    raw = recorded("containers")[0] | {"Image": "sha256:1"}
+    run.handle(["docker", "container", "inspect", "x"], json.dumps([raw]))
+    found = it.container("x")
+    assert found is not None
+    assert (found.image, found.image_id) == ("gkelab/workload:1", "sha256:1")
 
 
 # --- networks
