@@ -15,8 +15,9 @@ from typing import NoReturn
 from rich.console import Console
 
 from gkelab import down as taking_down
+from gkelab import kubeconfig
 from gkelab import topology as topologies
-from gkelab.errors import LabError
+from gkelab.errors import LabError, of_os
 from gkelab.find import Found, find_labs, make_plan, the_lab
 from gkelab.graph import Timings
 from gkelab.host.checks import Finding, Supply
@@ -47,8 +48,9 @@ def plain_errors() -> Iterator[None]:
     """Errors that a person can act on end the command as one sentence and a non-zero status."""
     try:
         yield
-    except LabError as error:
-        print(f"gkelab: {error}", file=sys.stderr)  # noqa: T201
+    except (LabError, OSError) as error:
+        said = of_os(error) if isinstance(error, OSError) else error
+        print(f"gkelab: {said}", file=sys.stderr)  # noqa: T201
         raise SystemExit(1) from error
     except KeyboardInterrupt:
         text = "interrupted; `invoke up` goes on from here, `invoke down` removes what there is"
@@ -83,6 +85,8 @@ def up(topology: str, images: str | None, host_setup: bool, merge: bool) -> Timi
     forced = supplier_name(images)
     file = topology_file(topology)
     topologies.load(file)  # what is wrong with it is said before anything is touched
+    if merge:
+        kubeconfig.read(own_kubeconfig())
     choose = _choosing(forced)
     with hold(paths.state, f"invoke up --topology {topology}"), Lines() as lines:
         Cache(paths.cache).remove_leftovers()
@@ -98,7 +102,7 @@ def up(topology: str, images: str | None, host_setup: bool, merge: bool) -> Timi
         lab = Lab(plan, chosen.supplier, paths, read_facts(), run)
         timings = bring_up(lab, lines)
         if merge:
-            added = taking_down.merge_kubeconfig(lab.kubeconfig, own_kubeconfig())
+            added = kubeconfig.merge_kubeconfig(lab.kubeconfig, own_kubeconfig())
             lines.say(f"contexts {', '.join(added)} added to {own_kubeconfig()}")
         total = max((timings.started[k] + timings.took[k] for k in timings.took), default=0)
         lines.say(f"lab {lab.name} is up after {total:.1f} s; look at it with `invoke status`")
@@ -182,8 +186,7 @@ def kubectl(name: str | None, cluster: str | None, words: Sequence[str]) -> NoRe
     lab = open_lab(name)
     chosen = cluster or lab.plan.clusters[0].name
     lab.plan.cluster(chosen)
-    argv = lab.kubectl(chosen).argv(*words)
-    os.execv(argv[0], argv)
+    _become(lab.kubectl(chosen).argv(*words))
 
 
 def hubble(name: str | None, cluster: str | None, words: Sequence[str]) -> NoReturn:
@@ -191,8 +194,7 @@ def hubble(name: str | None, cluster: str | None, words: Sequence[str]) -> NoRet
     lab = open_lab(name)
     chosen = lab.plan.cluster(cluster or lab.plan.clusters[0].name).name
     where = [f"--kubeconfig={lab.kubeconfig}", f"--kube-context={lab.kubectl(chosen).context}"]
-    program = str(lab.supplier.tool("hubble"))
-    os.execv(program, [program, *(words or ["status"]), "--port-forward", *where])
+    _become([str(lab.supplier.tool("hubble")), *(words or ["status"]), "--port-forward", *where])
 
 
 def cilium(name: str | None, cluster: str | None, words: Sequence[str]) -> NoReturn:
@@ -202,15 +204,22 @@ def cilium(name: str | None, cluster: str | None, words: Sequence[str]) -> NoRet
     program = shutil.which("cilium")
     if program:
         where = [f"--kubeconfig={lab.kubeconfig}", f"--context={kubectl.context}"]
-        os.execv(program, [program, *words, *where])
+        _become([program, *words, *where])
     print(  # noqa: T201
         "gkelab: the cilium CLI is not installed (it has no module of its own to be built from);"
         " this is cilium-dbg in an agent",
         file=sys.stderr,
     )
     agent = ["exec", "--namespace=kube-system", "daemonset/cilium", "--container=cilium-agent"]
-    argv = kubectl.argv(*agent, "--", "cilium-dbg", *(words or ["status"]))
-    os.execv(argv[0], argv)
+    _become(kubectl.argv(*agent, "--", "cilium-dbg", *(words or ["status"])))
+
+
+def _become(argv: list[str]) -> NoReturn:
+    try:
+        os.execv(argv[0], argv)
+    except OSError as bad:
+        bad.filename = argv[0]  # which the system does not tell
+        raise
 
 
 def lab_name(topology: str) -> str:
@@ -231,6 +240,7 @@ def open_lab(name: str | None) -> Lab:
     paths = default_paths()
     supplier = make_supplier(found.supplier, load_pins(), Cache(paths.cache), run)
     lab = Lab(found.plan, supplier, paths, read_facts(), run)
+    kubeconfig.discard_broken(lab.kubeconfig)
     for cluster in found.plan.clusters:
         adopt(lab, cluster)
     return lab

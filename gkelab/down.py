@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from gkelab.errors import LabError, of_os
 from gkelab.find import Found
+from gkelab.kubeconfig import remove_from_kubeconfig
 from gkelab.paths import Paths
 from gkelab.shell import CommandError, Runner
 from gkelab.supply.imagestore import FILLS
@@ -52,11 +51,21 @@ def down(
             except CommandError:  # somebody else's container runs it, and keeps it
                 say(f"left the image {image}, which is in use")
     if merged is not None:
-        remove_from_kubeconfig(merged, [context(c.name) for c in found.plan.clusters])
+        _leave_kubeconfig(merged, [context(c.name) for c in found.plan.clusters], say)
     shutil.rmtree(paths.lab(found.name), ignore_errors=True)
     networks = docker.networks({LABEL: found.name})
     docker.remove_networks([network.id for network in networks])
     say(f"removed {len(networks)} networks and the host's routes to the lab")
+
+
+def _leave_kubeconfig(merged: Path, contexts: Sequence[str], say: Say) -> None:
+    """A kubeconfig that is broken or may not be written is no reason for the lab to stay."""
+    try:
+        remove_from_kubeconfig(merged, contexts)
+    except OSError as bad:
+        say(f"left {merged} as it is: {of_os(bad)}")
+    except LabError as bad:
+        say(f"left {merged} as it is: {bad}")
 
 
 def stop(found: Found, run: Runner, say: Say) -> None:
@@ -65,48 +74,3 @@ def stop(found: Found, run: Runner, say: Say) -> None:
     running = [c for c in docker.containers({LABEL: found.name}) if c.state == "running"]
     docker.stop([container.name for container in running])
     say(f"stopped {len(running)} containers; `invoke start` or `invoke up` brings them back")
-
-
-def merge_kubeconfig(own: Path, merged: Path) -> list[str]:
-    """Add the lab's entries to the person's own kubeconfig; returns the contexts added."""
-    mine = yaml.safe_load(own.read_text())
-    theirs = _read(merged)
-    for part in ("clusters", "contexts", "users"):
-        names = {item["name"] for item in mine[part]}
-        kept = [item for item in theirs.get(part) or [] if item["name"] not in names]
-        theirs[part] = kept + mine[part]
-    theirs.setdefault("apiVersion", "v1")
-    theirs.setdefault("kind", "Config")
-    theirs.setdefault("preferences", {})
-    theirs["current-context"] = mine["current-context"]
-    _write(merged, theirs)
-    return [item["name"] for item in mine["contexts"]]
-
-
-def remove_from_kubeconfig(merged: Path, contexts: Sequence[str]) -> None:
-    """Take the lab's entries (kind gives all three parts the context's name) out of a
-    kubeconfig, if they are in it."""
-    if not merged.exists():
-        return
-    theirs = _read(merged)
-    parts = ("clusters", "contexts", "users")
-    if not any(item["name"] in contexts for part in parts for item in theirs.get(part) or []):
-        return
-    for part in parts:
-        theirs[part] = [item for item in theirs.get(part) or [] if item["name"] not in contexts]
-    if theirs.get("current-context") in contexts:
-        theirs["current-context"] = ""
-    _write(merged, theirs)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    loaded = yaml.safe_load(path.read_text()) if path.exists() else None
-    return loaded or {}
-
-
-def _write(path: Path, config: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".gkelab")
-    new.touch(mode=0o600)
-    new.write_text(yaml.safe_dump(config, sort_keys=False))
-    new.replace(path)

@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from gkelab.errors import LabError
+from gkelab.errors import LabError, of_os
 
 CACHED = "cached"  # the note of a task that found its work done already: it gets no line
 
@@ -59,8 +59,9 @@ def run_graph(
 ) -> Timings:
     """Run every task after those it needs; earlier in the list means earlier where both may run.
 
-    When one fails, running tasks finish, no new one starts, and its error is raised.
-    Raises LabError for a need that no task fulfils, and for needs that go in a circle.
+    When one fails, running tasks finish, no new one starts, and its error is raised; an OSError
+    (a full disk, say) as the LabError that tells it. Raises LabError for a need that no task
+    fulfils, and for needs that go in a circle.
     """
     by_name = {task.name: task for task in tasks}
     _check_needs(tasks, by_name)
@@ -87,7 +88,7 @@ def run_graph(
                 took = clock() - begin - timings.started[task.name]
                 timings.took[task.name] = took
                 try:
-                    note = future.result()
+                    note = _result(task, future)
                 except LabError as error:
                     first_error = first_error or error
                     reporter.failed(task, took, error)
@@ -123,6 +124,13 @@ def needed_for(tasks: Iterable[Task], goals: Iterable[str]) -> list[Task]:
             _check_needs([by_name[name]], by_name)
             stack.extend(by_name[name].needs)
     return [task for task in listed if task.name in keep]
+
+
+def _result(task: Task, future: Future[str]) -> str:
+    try:
+        return future.result()
+    except OSError as bad:
+        raise of_os(bad, task.what or task.name) from bad
 
 
 def _check_needs(tasks: Sequence[Task], by_name: dict[str, Task]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from gkelab.errors import LabError
 
@@ -21,16 +23,23 @@ def hold(folder: Path, command: str) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lock"
-    with path.open("a+") as handle:
+    with path.open("ab", buffering=0) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:
             raise LabError(f"{_holder(path)} is changing the lab", "wait for it to end") from held
-        handle.truncate(0)
-        handle.write(json.dumps({"pid": os.getpid(), "command": command, "since": time.time()}))
-        handle.flush()
+        who = {"pid": os.getpid(), "command": command, "since": time.time()}
+        _note(handle, json.dumps(who))
         yield
+        _note(handle, "")
+
+
+def _note(handle: IO[bytes], text: str) -> None:
+    """Write down who holds it. It is held all the same where the disk is too full for that, as it
+    may be when somebody makes room by a `down` or a `prune`."""
+    with contextlib.suppress(OSError):
         handle.truncate(0)
+        handle.write(text.encode())
 
 
 def _holder(path: Path) -> str:

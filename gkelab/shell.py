@@ -65,7 +65,8 @@ def run(
     `input` is text, or an open file. `env` is added to the process's environment, `timeout` is
     in seconds. With `log`, both
     streams go to that file and the result's stdout holds its last 8 KiB.
-    Raises CommandError when the program is missing, takes too long, or (with `check`) fails.
+    Raises CommandError when the program is missing or none of this machine's, takes too long, or
+    (with `check`) fails.
     """
     words = tuple(str(word) for word in argv)
     merged = {**os.environ, **env} if env else None
@@ -84,6 +85,9 @@ def run(
     except FileNotFoundError as missing:
         gone = Result(words, 127, "", "")
         raise CommandError(gone, f"cannot run: {missing.filename} is not there") from missing
+    except OSError as broken:
+        cannot = Result(words, 126, "", "")
+        raise CommandError(cannot, f"cannot run: {broken.strerror}") from broken
     except subprocess.TimeoutExpired as late:
         partial = Result(words, 124, _text(late.stdout), _text(late.stderr))
         raise CommandError(partial, f"took longer than {timeout:g} s") from late

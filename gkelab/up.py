@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import get_args
 
 from gkelab.applied import Applied
+from gkelab.files import write_whole
 from gkelab.graph import CACHED, Task, Timings, needed_for, run_graph
+from gkelab.kubeconfig import discard_broken
 from gkelab.lab import Lab
 from gkelab.progress import Lines
 from gkelab.steps.create_cluster import create_cluster, find_nodes, is_whole
@@ -95,12 +97,14 @@ CLUSTER_STEPS: tuple[Step, ...] = (
 def up(lab: Lab, lines: Lines) -> Timings:
     """Bring the lab up, from wherever it is. Raises the error of the first step that failed."""
     lab.folder.mkdir(parents=True, exist_ok=True)
+    discard_broken(lab.kubeconfig)
     started = time.time()
     tasks = [*lab.supplier.tasks(), *lab_tasks(lab)]
     goals = ["lab", *(task.name for task in tasks if task.name.startswith("keep:"))]
     timings = run_graph(needed_for(tasks, goals), lines)
     record = {"lab": lab.name, "supplier": lab.supplier.name, "at": started}
-    (lab.folder / "timings.json").write_text(json.dumps(record | asdict(timings), indent=2) + "\n")
+    whole = json.dumps(record | asdict(timings), indent=2) + "\n"
+    write_whole(lab.folder / "timings.json", whole)
     return timings
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gkelab.errors import LabError
+from gkelab.files import write_whole
 from gkelab.host.facts import HostFacts, command_missing
 from gkelab.shell import CommandError, Result, Runner
 from gkelab.timeouts import TIMEOUTS
@@ -246,9 +247,8 @@ def _runtime(facts: HostFacts, run: Runner) -> Preparation:
         RUNTIME_DIR.mkdir(parents=True, exist_ok=True)
         shutil.copy(Path(__file__).with_name("runc-caps"), RUNTIME)
         (RUNTIME_DIR / "missing-capabilities.json").write_text(_listed(missing))
-        DAEMON_JSON.parent.mkdir(parents=True, exist_ok=True)
         settings = _with_runtime(_docker_settings())
-        DAEMON_JSON.write_text(json.dumps(settings, indent=2) + "\n")
+        write_whole(DAEMON_JSON, json.dumps(settings, indent=2) + "\n")
         if docker_answers(run):
             if facts.systemd:
                 run(["systemctl", "restart", "docker"])

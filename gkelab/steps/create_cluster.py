@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
-
+from gkelab import kubeconfig
 from gkelab.applied import Applied
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
@@ -141,10 +140,8 @@ def adopt(lab: Lab, cluster: Cluster) -> None:
 
 def has_context(lab: Lab, cluster: Cluster) -> bool:
     """Whether the lab's kubeconfig knows the cluster (another checkout may have made it)."""
-    if not lab.kubeconfig.exists():
-        return False
-    known = yaml.safe_load(lab.kubeconfig.read_text()) or {}
-    return any(item["name"] == context(cluster.name) for item in known.get("contexts") or [])
+    contexts = kubeconfig.read(lab.kubeconfig).get("contexts") or []
+    return any(item["name"] == context(cluster.name) for item in contexts)
 
 
 def wait_for_api(lab: Lab, cluster: Cluster) -> None:

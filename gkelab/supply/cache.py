@@ -78,6 +78,9 @@ class Cache:
             if final.exists():
                 shutil.rmtree(final)
             work.rename(final)
+        except OSError as bad:
+            bad.filename = bad.filename or str(final)  # a write to a full disk does not name it
+            raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
         return final

@@ -35,7 +35,7 @@ def installed(pin: ToolPin, name: str, version: str, run: Runner) -> Path | None
         return None
     try:
         said = run([found, *pin.probe], check=False, timeout=TIMEOUTS.program_version)
-    except (CommandError, OSError):  # it hangs, or is for another machine
+    except CommandError:  # it hangs, or is for another machine
         return None
     right = said.code == 0 and says_version(said.stdout + said.stderr, version)
     return Path(found) if right else None

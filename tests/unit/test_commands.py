@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -152,6 +153,16 @@ def test_wrong_words_are_refused_before_anything_is_touched(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_kubeconfig_that_nothing_can_be_added_to_is_refused_before_anything_is_touched(
+    machine: Recorder, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text("contexts: {")
+    with pytest.raises(LabError, match=r"The kubeconfig .*config cannot be read: .* Mend it"):
+        commands.up("small", None, True, True)
+    assert machine.calls == []
+    assert [path.name for path in tmp_path.iterdir()] == ["config"]
+
+
 class Chooses:
     """Chooses a supplier, and counts how often it is asked, for which existing lab's."""
 
@@ -259,6 +270,15 @@ def test_hubble_through_a_port_forward(
     ]
 
 
+def test_a_program_that_is_gone_from_the_cache_is_named(
+    monkeypatch: pytest.MonkeyPatch, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commands, "open_lab", lambda _: lab)
+    with pytest.raises(SystemExit), plain_errors():
+        commands.kubectl(None, None, ["get", "pods"])
+    assert capsys.readouterr().err.startswith("gkelab: /supply/tools/kubectl is not there. Run")
+
+
 def test_the_cilium_cli_where_it_is_installed(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
     installed(monkeypatch, "cilium")
     words = became(monkeypatch, lab, lambda: commands.cilium(None, None, ["status"]))
@@ -289,6 +309,15 @@ def test_what_a_person_can_act_on_is_a_sentence_and_a_status(
         raise LabError("It is wrong", "make it right")
     assert ended.value.code == 1
     assert capsys.readouterr() == ("", "gkelab: It is wrong. Make it right.\n")
+
+
+def test_what_the_system_refuses_is_one_too(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit) as ended, plain_errors():
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path))
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith(f"gkelab: This user may not use {tmp_path}. Run it")
 
 
 def test_what_nobody_can_act_on_keeps_its_traceback() -> None:

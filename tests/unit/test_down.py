@@ -3,6 +3,7 @@ command line."""
 
 from __future__ import annotations
 
+import errno
 import json
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -233,6 +234,37 @@ def test_the_persons_kubeconfig_loses_the_labs_entries(
     down(found, paths, run, lambda _: None, merged=own)
     assert "kind-vpc-native" not in own.read_text()
     assert "prod" in own.read_text()
+
+
+@pytest.mark.parametrize("text", ["contexts: {", "contexts: [prod]"])
+def test_a_kubeconfig_that_is_broken_is_left_and_the_lab_goes(
+    run: Recorder, found: Found, paths: Paths, tmp_path: Path, text: str
+) -> None:
+    removes = a_machine(run)
+    own = tmp_path / "config"
+    own.write_text(text)
+    said: list[str] = []
+    down(found, paths, run, said.append, merged=own)
+    assert removing(run) == removes
+    assert own.read_text() == text
+    assert said[1].startswith(f"left {own} as it is: The kubeconfig {own} cannot be read: ")
+
+
+def test_so_is_one_that_cannot_be_written(
+    run: Recorder, found: Found, paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removes = a_machine(run)
+    own = tmp_path / "config"
+    own.write_text("contexts: [{name: kind-vpc-native}]\n")
+
+    def forbidden(path: Path, text: str) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", str(own))
+
+    monkeypatch.setattr(Path, "write_text", forbidden)
+    said: list[str] = []
+    down(found, paths, run, said.append, merged=own)
+    assert removing(run) == removes
+    assert said[1].startswith(f"left {own} as it is: This user may not use {own}. ")
 
 
 # --- stop

@@ -135,6 +135,43 @@ def test_of_two_failures_the_first_is_raised_and_both_are_reported(said: Said) -
     assert [name for name, _ in watching.failures] == ["first", "second"]
 
 
+def test_what_the_system_refuses_a_task_is_its_failure_and_the_rest_comes_to_its_end(
+    said: Said,
+) -> None:
+    failed = threading.Event()
+
+    def full() -> str:
+        with open("/dev/full", "w") as disk:  # a real one, as far as a write can tell
+            disk.write("x")
+        return ""
+
+    def slow() -> str:
+        assert failed.wait(20)
+        return "whole"
+
+    class Watching(Said):
+        def failed(self, task: Task, seconds: float, error: LabError) -> None:
+            super().failed(task, seconds, error)
+            failed.set()
+
+    watching = Watching()
+    tasks = [Task("slow", slow), Task("image:net", full, what="image net"), noop("c", "image:net")]
+    with pytest.raises(LabError, match=r"^Image net: no space is left on a disk\. Make room ") as e:
+        run_graph(tasks, watching)
+    assert isinstance(e.value.__cause__, OSError)
+    assert [name for name, _ in watching.failures] == ["image:net"]
+    assert [name for name, *_ in watching.ended] == ["slow"]
+    assert "c" not in watching.started_names
+
+
+def test_a_task_without_words_is_named(said: Said) -> None:
+    def gone() -> str:
+        raise FileNotFoundError(2, "No such file or directory", "/c/image.tar")
+
+    with pytest.raises(LabError, match=r"^Load:net: /c/image\.tar is not there"):
+        run_graph([Task("load:net", gone)], said)
+
+
 def test_without_a_failure_everything_runs(said: Said) -> None:
     tasks = [noop("a"), noop("b", "a"), noop("c", "b", "a")]
     timings = run_graph(tasks, said)

@@ -27,13 +27,24 @@ MAY = {
     "shell": ("errors",),
     "wait": ("errors",),
     "lock": ("errors",),
+    "files": (),
+    "kubeconfig": ("errors", "files"),
     "graph": ("errors",),
     "progress": ("errors", "graph"),
     # One program each: words out, dataclasses in.
     "tools": ("shell", "topology"),
     # Where programs, charts and images come from; what a host must have.
     "supply": ("errors", "graph", "shell", "timeouts", "tools", "topology", "wait"),
-    "host": ("errors", "shell", "supply.debian", "supply.pins", "timeouts", "topology", "wait"),
+    "host": (
+        "errors",
+        "files",
+        "shell",
+        "supply.debian",
+        "supply.pins",
+        "timeouts",
+        "topology",
+        "wait",
+    ),
     "host.doctor": ("errors", "find", "shell", "supply.pins", "tools", "topology"),
     "find": ("errors", "host.uses", "ipam", "shell", "supply.pins", "tools", "topology"),
     # What steps work with, and the steps.
@@ -41,13 +52,17 @@ MAY = {
     "applied": ("supply.cache", "tools.kubectl"),
     "render": ("lab", "supply.cache"),
     "steps": (
-        *("applied", "errors", "graph", "lab", "render", "tools", "topology", "wait"),
+        *("applied", "errors", "graph", "kubeconfig", "lab", "render"),
+        *("tools", "topology", "wait"),
         *("host.prepare", "supply.imagestore"),  # where nodes mount what
         "supply.archive",
     ),
     # What makes, shows and removes a lab.
-    "up": ("applied", "graph", "lab", "progress", "steps", "supply", "tools.docker", "topology"),
-    "down": ("find", "paths", "shell", "supply.imagestore", "tools"),
+    "up": (
+        *("applied", "files", "graph", "kubeconfig", "lab", "progress", "steps", "supply"),
+        *("tools.docker", "topology"),
+    ),
+    "down": ("errors", "find", "kubeconfig", "paths", "shell", "supply.imagestore", "tools"),
     "status": ("ipam", "lab", "shell", "steps", "tools", "topology"),
 }
 # The commands use all of it, and only they and tasks.py use them.

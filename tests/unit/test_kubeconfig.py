@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import errno
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from gkelab.down import merge_kubeconfig, remove_from_kubeconfig
+from gkelab.errors import LabError
+from gkelab.kubeconfig import discard_broken, merge_kubeconfig, remove_from_kubeconfig
 
 Config = dict[str, Any]
 PARTS = ("clusters", "contexts", "users")
@@ -135,6 +137,79 @@ def test_what_has_nothing_of_the_lab_is_not_even_written(merged: Path) -> None:
 def test_without_a_kubeconfig_none_is_made(merged: Path) -> None:
     remove_from_kubeconfig(merged, ["kind-one"])
     assert not merged.exists()
+
+
+BROKEN = {
+    "contexts: {": "while parsing a flow node",
+    "just words": "it holds no mapping",
+    "- a list": "it holds no mapping",
+    "users: {name: x}": "its users are no list of things with names",
+    "contexts: [prod]": "its contexts are no list of things with names",
+    "clusters: [{cluster: x}]": "its clusters are no list of things with names",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_one_that_is_broken_is_named_and_left_as_it_is(own: Path, merged: Path, text: str) -> None:
+    merged.parent.mkdir(parents=True)
+    merged.write_text(text)
+    for act in (
+        lambda: merge_kubeconfig(own, merged),
+        lambda: remove_from_kubeconfig(merged, ["kind-one"]),
+    ):
+        with pytest.raises(LabError) as caught:
+            act()
+        assert caught.value.message.startswith(f"The kubeconfig {merged} cannot be read: ")
+        assert BROKEN[text] in caught.value.message
+        assert caught.value.remedy == "mend it, or move it away"
+    assert merged.read_text() == text
+
+
+def test_one_that_is_no_text_or_no_file_is_named(own: Path, merged: Path) -> None:
+    merged.parent.mkdir(parents=True)
+    merged.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(LabError, match="cannot be read: 'utf-8' codec"):
+        merge_kubeconfig(own, merged)
+    merged.unlink()
+    merged.mkdir()
+    with pytest.raises(LabError, match=r"cannot be read: .*Is a directory"):
+        merge_kubeconfig(own, merged)
+
+
+def test_a_full_disk_leaves_it_as_it_was(
+    own: Path, merged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(merged, PROD)
+    before = merged.read_text()
+
+    def full(path: Path, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError) as caught:
+        merge_kubeconfig(own, merged)
+    assert caught.value.filename == str(merged)
+    assert merged.read_text() == before
+    assert [path.name for path in merged.parent.iterdir()] == ["config"]
+
+
+def test_a_linked_one_stays_a_link(own: Path, merged: Path, tmp_path: Path) -> None:
+    real = write(tmp_path / "dotfiles" / "config", PROD)
+    merged.parent.mkdir(parents=True)
+    merged.symlink_to(real)
+    merge_kubeconfig(own, merged)
+    assert merged.is_symlink()
+    assert len(read(real)["contexts"]) == 2
+
+
+def test_the_labs_own_is_discarded_if_it_is_broken(own: Path) -> None:
+    """kind adds to what is there, and gives up on what it cannot read."""
+    discard_broken(own)
+    assert read(own) == LAB
+    own.write_text("contexts: {")
+    discard_broken(own)
+    assert not own.exists()
+    discard_broken(own)
 
 
 def test_an_entry_left_alone_by_an_interruption_goes_too(merged: Path) -> None:

@@ -93,6 +93,22 @@ def test_a_holder_that_has_not_written_yet_is_another_command(tmp_path: Path) ->
             pass
 
 
+def test_on_a_full_disk_it_is_held_though_nobody_can_note_it(tmp_path: Path) -> None:
+    """Or no `down` and no `prune` could make room."""
+    (tmp_path / "lock").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"), (tmp_path / "lock").open("w") as handle:
+        handle.write("x")
+    with hold(tmp_path, "invoke images.prune"):
+        pass
+
+
+def test_a_folder_that_nobody_may_make_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError) as caught, hold(tmp_path / "file" / "state", "invoke up"):
+        pass
+    assert caught.value.filename == str(tmp_path / "file" / "state")
+
+
 def test_the_time_is_counted_from_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,19 @@ def test_a_program_that_is_not_there() -> None:
     assert str(caught.value) == "`/nowhere/kind version` cannot run: /nowhere/kind is not there."
 
 
+@pytest.mark.parametrize(
+    ("mode", "why"), [(0o644, "Permission denied"), (0o755, "Exec format error")]
+)
+def test_a_program_that_is_none_of_this_machines(tmp_path: Path, mode: int, why: str) -> None:
+    kind = tmp_path / "kind"
+    kind.write_bytes(b"\x00for another machine")
+    kind.chmod(mode)
+    with pytest.raises(CommandError) as caught:
+        run([str(kind), "version"], check=False)
+    assert caught.value.result.code == 126
+    assert str(caught.value) == f"`{kind} version` cannot run: {why}."
+
+
 def test_stdin_is_text_or_an_open_file_or_nothing(tmp_path: Path) -> None:
     assert run(program(ECHO), input="größe\n").stdout == "größe\n"
     (tmp_path / "archive").write_bytes(b"from a file")

@@ -413,3 +413,16 @@ def test_up_runs_what_the_lab_needs_and_writes_its_timings(
     assert (record["lab"], record["supplier"]) == ("vpc-native", "built")
     assert record["at"] > 1e9  # seconds since the epoch
     assert (record["started"], record["took"]) == ({"lab": 1.5}, {"lab": 0.25})
+
+
+def test_up_begins_without_a_kubeconfig_that_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(up, "run_graph", lambda *_, **__: Timings())
+    lab = lab_of(tmp_path)
+    for text, stays in (("contexts: [{name: kind-x}]", True), ("contexts: {", False)):
+        lab.folder.mkdir(parents=True, exist_ok=True)
+        lab.kubeconfig.write_text(text)
+        with Lines(io.StringIO()) as lines:
+            up.up(lab, lines)
+        assert lab.kubeconfig.exists() is stays

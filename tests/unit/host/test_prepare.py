@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 from dataclasses import replace
@@ -145,6 +146,28 @@ def test_the_runtime_is_registered_beside_what_is_set(monkeypatch: pytest.Monkey
     runtime.do()
     prepare.DAEMON_JSON.write_text("{}")
     assert checks(LACKING, answering()) == ["capabilities"]
+
+
+def test_a_full_disk_leaves_dockers_settings_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of them, and docker would not start again."""
+    installed(monkeypatch, *ALL)
+    prepare.DAEMON_JSON.parent.mkdir(parents=True)
+    prepare.DAEMON_JSON.write_text('{"mtu": 1400}')
+    runtime, _ = needed(LACKING, silent(), build=False)
+    write = Path.write_text
+
+    def full(path: Path, text: str) -> int:
+        if "daemon.json" not in path.name:
+            return write(path, text)
+        write(path, text[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError) as caught:
+        runtime.do()
+    assert caught.value.filename == str(prepare.DAEMON_JSON)
+    assert prepare.DAEMON_JSON.read_text() == '{"mtu": 1400}'
+    assert [path.name for path in prepare.DAEMON_JSON.parent.iterdir()] == ["daemon.json"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])

@@ -89,8 +89,9 @@ def test_a_disk_that_is_full_at_the_last_moment_leaves_nothing(
         return write(path, text)
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="No space left") as caught:
         make(cache)
+    assert caught.value.filename == str(cache.path("images", "net", "aaaa"))
     monkeypatch.undo()
     assert not cache.has("images", "net", "aaaa")
     assert leftovers(cache) == []

@@ -91,11 +91,8 @@ def test_a_broken_program_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_one_for_another_machine_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kubectl = program(path_of(monkeypatch, tmp_path), "kubectl")
 
-    def not_for_here() -> None:
-        raise OSError(errno.ENOEXEC, "Exec format error")
-
     run = Recorder()
-    run.handle([kubectl, "version", "--client"], does=not_for_here)
+    run.handle([kubectl, "version", "--client"], fails="cannot run: Exec format error")
     assert installed(PIN, "kubectl", "1.36.4", run) is None
 
 
