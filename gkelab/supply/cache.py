@@ -126,9 +126,14 @@ class Cache:
     def _discard(self, folder: Path) -> None:
         """Remove a folder that is gone at once, by a rename: what is left of it by a kill is taken
         for nothing whole."""
-        grave = self.scratch("removed")
-        folder.rename(grave / folder.name)
-        _remove_tree(grave)
+        gone = self.root / "tmp" / f"removed-{folder.name}"
+        try:
+            gone.parent.mkdir(exist_ok=True)
+            folder.rename(gone)
+        except OSError:  # such as a disk that is too full even for that
+            (folder / ENTRY).unlink(missing_ok=True)
+            gone = folder
+        _remove_tree(gone)
 
 
 def copy_tree(source: Path, target: Path) -> None:

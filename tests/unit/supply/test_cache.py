@@ -146,6 +146,20 @@ def test_a_killed_removal_leaves_nothing_that_looks_whole(
     assert leftovers(cache) == []
 
 
+def test_a_removal_needs_no_room(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what makes some."""
+    make(cache)
+    cache.remove_leftovers()
+
+    def full(path: Path, **_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    cache.remove(only(cache))
+    assert not cache.path("images", "net", "aaaa").exists()
+    assert cache.entries() == []
+
+
 # --- Go's caches
 
 
