@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from gkelab.graph import CACHED
 from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
 from gkelab.lab import NAMESPACES, Lab
 from gkelab.render import Rendered
+from gkelab.shell import CommandError
 from gkelab.supply.imagestore import MOUNT, UNIT
 from gkelab.tools.docker import Container
 from gkelab.tools.kind import NodeSettings, cluster_config, context
@@ -25,6 +28,8 @@ DROP_IN = "/etc/systemd/system/containerd.service.d/gkelab-store.conf"
 # kind applies this file when the API server is up, before it joins the workers.
 CNI = "/kind/manifests/default-cni.yaml"
 FINISHED = "/etc/gkelab/kind-finished"
+# In the words of docker, and of the system.
+PORT_TAKEN = re.compile(r"([0-9.]+:\d+)\b.*already (?:allocated|in use)")
 
 
 def create_cluster(
@@ -86,7 +91,8 @@ def start(lab: Lab, cluster: Cluster, nodes: list[Container]) -> str:
     """Start the nodes that are stopped, and wait until the API server answers."""
     stopped = [node.name for node in nodes if node.state != "running"]
     since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    lab.docker.start(stopped)
+    with _port_named(cluster):
+        lab.docker.start(stopped)
     if not _finished(lab, cluster):
         return CACHED
     lab.folder.mkdir(parents=True, exist_ok=True)
@@ -105,6 +111,23 @@ def start(lab: Lab, cluster: Cluster, nodes: list[Container]) -> str:
             tolerant=True,
         )
     return f"started {len(stopped)} nodes" if stopped else CACHED
+
+
+@contextmanager
+def _port_named(cluster: Cluster) -> Iterator[None]:
+    """docker gives the API server the port that it had, which somebody may have taken since."""
+    try:
+        yield
+    except CommandError as bad:
+        taken = PORT_TAKEN.search(bad.result.stderr)
+        if taken is None:
+            raise
+        raise LabError(
+            f"Port {taken[1]} of this host, at which cluster {cluster.name} has its API server, is"
+            " taken by another program",
+            f"end that (ss --listening --tcp --processes 'sport = {taken[1].partition(':')[2]}'"
+            " shows it), or make the lab anew: invoke down, then invoke up",
+        ) from bad
 
 
 def outdated(pods: Sequence[Object], nodes: Sequence[str], since: str) -> list[str]:

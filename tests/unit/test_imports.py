@@ -53,7 +53,7 @@ MAY = {
     "render": ("lab", "supply.cache"),
     "steps": (
         *("applied", "errors", "graph", "kubeconfig", "lab", "render"),
-        *("tools", "topology", "wait"),
+        *("shell", "tools", "topology", "wait"),
         *("host.prepare", "supply.imagestore"),  # where nodes mount what
         "supply.archive",
     ),

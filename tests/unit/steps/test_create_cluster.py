@@ -180,6 +180,48 @@ def test_a_stopped_cluster_is_started_and_its_api_awaited(
     assert run.times(*pods) == 1
 
 
+# As docker 26 and 28 say it, and as one does whose proxy in user space listens.
+HEAD = "Error response from daemon: "
+TAKEN = [
+    "driver failed programming external connectivity on endpoint x (5c32): "
+    "Bind for 127.0.0.1:43303 failed: port is already allocated",
+    "failed to set up container networking: driver failed programming external connectivity on "
+    "endpoint x (5c32): failed to bind host port for 127.0.0.1:43303:10.128.0.2:6443/tcp: "
+    "address already in use",
+    "driver failed programming external connectivity on endpoint x (5c32): Error starting userland "
+    "proxy: listen tcp4 127.0.0.1:43303: bind: address already in use",
+]
+
+
+@pytest.mark.parametrize("why", TAKEN)
+def test_a_port_that_another_program_took_is_named(
+    lab: Lab, run: Recorder, applied: Applied, why: str
+) -> None:
+    raws = [stopped(node) for node in nodes()]
+    lists_containers(run, LABEL, raws)
+    start = ["docker", "start", *(raw["Name"][1:] for raw in raws)]
+    run.handle(start, code=1, stderr=f"{HEAD}{why}\nError: failed to start containers: x\n")
+    with pytest.raises(LabError) as caught:
+        create(lab, applied)
+    assert str(caught.value) == (
+        "Port 127.0.0.1:43303 of this host, at which cluster vpc-native has its API server, is"
+        " taken by another program. End that (ss --listening --tcp --processes 'sport = 43303'"
+        " shows it), or make the lab anew: invoke down, then invoke up."
+    )
+    assert changes(run) == [start]
+
+
+@pytest.mark.parametrize("why", ["Address already in use", "no such container", "10.128.0.2:80 x"])
+def test_another_reason_stays_dockers_own(
+    lab: Lab, run: Recorder, applied: Applied, why: str
+) -> None:
+    lists_containers(run, LABEL, [stopped(node) for node in nodes()])
+    argv = ["docker", "start", *(raw["Name"][1:] for raw in nodes())]
+    run.handle(argv, code=1, stderr=f"{HEAD}{why}\n")
+    with pytest.raises(CommandError, match=why):
+        create(lab, applied)
+
+
 def test_an_answer_about_pods_that_fails_is_not_the_end(
     lab: Lab, run: Recorder, applied: Applied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
