@@ -199,9 +199,11 @@ def _refuse_vanished(lab: Lab, cluster: Cluster, nodes: list[Container]) -> None
     present = {node.name for node in nodes}
     gone = [node.name for node in cluster.nodes if node.name not in present]
     control_plane = next((n for n in nodes if n.name == cluster.control_plane.name), None)
-    if not gone or control_plane is None or control_plane.state != "running":
+    if not gone or control_plane is None:
         return
-    if _finished(lab, cluster):
+    # A stopped one has its workloads, too, though it cannot be asked from inside.
+    running = control_plane.state == "running"
+    if _finished(lab, cluster) if running else lab.docker.has_file(control_plane.name, FINISHED):
         raise LabError(
             f"Cluster {cluster.name} has lost its node {', '.join(gone)} (its container is gone)",
             "make the lab anew: invoke down, then invoke up",

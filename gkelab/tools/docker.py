@@ -130,6 +130,10 @@ class Docker:
             ["docker", "exec", *stdin, container, *argv], input=input, check=check, timeout=timeout
         )
 
+    def has_file(self, container: str, path: str) -> bool:
+        """Whether a container has a file, be it running or not."""
+        return self.run(["docker", "cp", f"{container}:{path}", "-"], check=False).code == 0
+
     def has_image(self, reference: str) -> bool:
         """Whether docker has an image of that name, whatever is in it."""
         return self.run(["docker", "image", "inspect", reference], check=False).code == 0

@@ -349,6 +349,41 @@ def test_a_finished_one_that_lost_a_node_is_a_persons_to_give_up(
     assert changes(run) == []
 
 
+COPY = ["docker", "cp", f"{CONTROL_PLANE}:/etc/gkelab/kind-finished", "-"]
+
+
+def test_so_is_one_that_was_stopped_before_it_lost_the_node(
+    lab: Lab, run: Recorder, applied: Applied
+) -> None:
+    lists_containers(run, LABEL, [stopped(node) for node in nodes()[:2]])
+    run.handle(COPY)
+    with pytest.raises(LabError, match="has lost its node vpc-native-worker2"):
+        create(lab, applied)
+    assert changes(run) == [COPY]
+
+
+def test_a_stopped_one_that_was_not_finished_is_made_anew(
+    lab: Lab, run: Recorder, applied: Applied
+) -> None:
+    raws = [stopped(node) for node in nodes()[:2]]
+    lists_containers(run, LABEL, raws)
+    run.handle(COPY, code=1, stderr="Could not find the file")
+    remove = removes(run, raws)
+    makes(lab, run)
+    assert create(lab, applied) == "3 nodes"
+    assert changes(run)[:2] == [COPY, remove]
+
+
+def test_one_that_lost_its_control_plane_has_lost_all_and_is_made_anew(
+    lab: Lab, run: Recorder, applied: Applied
+) -> None:
+    lists_containers(run, LABEL, nodes()[1:])
+    remove = removes(run, nodes()[1:])
+    makes(lab, run)
+    assert create(lab, applied) == "3 nodes"
+    assert changes(run)[0] == remove
+
+
 @pytest.mark.parametrize("labels", [{}, {"gkelab.lab": "other"}])
 @pytest.mark.parametrize("how_many", [1, 3])
 def test_somebody_elses_cluster_of_that_name_is_refused_and_left_alone(

@@ -227,6 +227,13 @@ def test_a_container_by_name() -> None:
     assert it.container("gone") is None
 
 
+@pytest.mark.parametrize(("code", "has"), [(0, True), (1, False)])
+def test_a_file_in_a_container_that_may_stand_still(code: int, has: bool) -> None:
+    it, run = docker()
+    run.handle(["docker", "cp", "one:/etc/hosts", "-"], code=code)
+    assert it.has_file("one", "/etc/hosts") is has
+
+
 # --- images
 
 
