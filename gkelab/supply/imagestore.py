@@ -97,6 +97,8 @@ class ImageStores:
 
         def build(work: Path) -> None:
             base = self.node_image()
+            # One of an `up` that was killed still writes to a folder that is gone.
+            self.docker.remove_containers([c.id for c in self.docker.containers({FILLS: role})])
             mounts = [f"--volume={work}:/store"]
             for name in images:
                 mounts.append(f"--volume={self.supplier.archive(name)}:/archives/{name}.tar:ro")

@@ -13,6 +13,7 @@ from gkelab.supply.upstream import Upstream
 from gkelab.tools.docker import Docker
 from tests.support.recorder import Recorder
 from tests.unit.supply import FixedCache, docker_has, some_pins, write_archive
+from tests.unit.tools import FOREIGN_CONTAINER, PS, lists_containers
 
 NODE = "kindest/node:v1"
 CTR = ["ctr", "--address=/run/store.sock", "--namespace=k8s.io"]
@@ -46,6 +47,7 @@ def expected(stores: ImageStores, run: Recorder, *, imported: int = 0) -> list[l
         ["docker", "image", "inspect", NODE],
         ["docker", "load", "--quiet", "--input", str(node)],
         ["docker", "image", "inspect", NODE],
+        [*PS, "--filter", "label=gkelab.fills=worker"],
         start,
         [*inside, "mkdir", "-p", "/var/lib/containerd"],
         [*inside, "cp", "-a", "/var/lib/containerd", "/store/root"],
@@ -78,6 +80,17 @@ def test_a_store_is_filled(stores: ImageStores, run: Recorder) -> None:
     assert images_in(folder) == {"net": stores.supplier.archive("net").parent.name}
     assert stores.fill("worker", ["net"]) == folder
     assert run.argvs == argvs
+
+
+def test_what_a_killed_fill_left_running_goes_first(stores: ImageStores, run: Recorder) -> None:
+    left = FOREIGN_CONTAINER | {"Config": {"Image": NODE, "Labels": {"gkelab.fills": "worker"}}}
+    lists_containers(run, ["gkelab.fills=worker"], [left])
+    remove = ["docker", "rm", "--force", "--volumes", left["Id"]]
+    run.handle(remove)
+    argvs = expected(stores, run)
+    stores.fill("worker", ["net"])
+    start = next(argv for argv in argvs if argv[:2] == ["docker", "run"])
+    assert run.argvs.index(remove) < run.argvs.index(start)
 
 
 def test_an_image_that_cannot_be_imported(stores: ImageStores, run: Recorder) -> None:
