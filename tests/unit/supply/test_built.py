@@ -284,6 +284,32 @@ def test_an_image_is_built_from_its_module(built: Built, run: Recorder, path: Pa
     ]
 
 
+FULL = "write /var/lib/docker/tmp/x: no space left on device\n"
+
+
+@pytest.mark.parametrize("fails", ["build", "save"])
+def test_a_disk_that_is_full_while_an_image_is_built_leaves_nothing(
+    built: Built, run: Recorder, fails: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(built.cache.root.parent / "own" / "Dockerfile", "FROM scratch\n")
+    monkeypatch.setattr(
+        "gkelab.supply.imagebuild.ImageBuilder.folder", lambda *_: built.cache.root.parent / "own"
+    )
+    place = work(built, "workload")
+    build = ["docker", "build", "--network=host", "--force-rm", "--tag=gkelab/workload:1"]
+    build += ["--build-arg", "KUBERNETES_VERSION=v1"]
+    build += ["--build-arg", "PAUSE=registry.k8s.io/pause:3"]
+    build += ["--build-arg", f"BASE={built.base()}", str(place / "context")]
+    run.handle(build, code=int(fails == "build"), stderr=FULL)
+    save = ["docker", "save", "--output", str(place / "image.tar"), "gkelab/workload:1"]
+    run.handle(save, code=1, stderr=FULL, does=lambda: touch(place / "image.tar", "half"))
+    with pytest.raises(CommandError, match="no space left on device"):
+        built.images.build("workload", None)
+    assert not built.cached("workload")
+    assert not built.cache.entries()
+    assert not place.exists()
+
+
 def test_the_base_is_made_from_packages(
     built: Built, run: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
