@@ -81,7 +81,8 @@ class ImageBuilder:
     def _clean_up(self, name: str, reference: str) -> None:
         """docker's copy is not needed any more, nor the stages that only fed it (their label
         names the image; stages of builds that run at this moment are left alone)."""
-        self.run(["docker", "image", "rm", reference])
+        # A container that runs just this image keeps it: docker's own cache may have built it.
+        self.run(["docker", "image", "rm", reference], check=False)
         scratch = ["--filter", "dangling=true", "--filter", f"label=gkelab.scratch={name}"]
         left = self.run(["docker", "image", "ls", "--quiet", *scratch]).stdout.split()
         if left:

@@ -284,6 +284,35 @@ def test_an_image_is_built_from_its_module(built: Built, run: Recorder, path: Pa
     ]
 
 
+def test_an_image_that_a_container_runs_is_built_anew_all_the_same(
+    built: Built, run: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a prune of everything beside a lab that runs; docker's own cache gives the same."""
+    touch(built.cache.root.parent / "own" / "Dockerfile", "FROM scratch\n")
+    monkeypatch.setattr(
+        "gkelab.supply.imagebuild.ImageBuilder.folder", lambda *_: built.cache.root.parent / "own"
+    )
+    for argv in makes_workload(built):
+        run.handle(argv)
+    in_use = "conflict: unable to remove repository reference, container 5c32 is using it"
+    run.handle(["docker", "image", "rm", "gkelab/workload:1"], code=1, stderr=in_use)
+    scratch = ["--filter", "dangling=true", "--filter", "label=gkelab.scratch=workload"]
+    run.handle(["docker", "image", "ls", "--quiet", *scratch])
+    built.images.build("workload", None)
+    assert built.cached("workload")
+
+
+def makes_workload(built: Built) -> list[list[str]]:
+    """The commands that build the workload's image and save it."""
+    place = work(built, "workload")
+    build = ["docker", "build", "--network=host", "--force-rm", "--tag=gkelab/workload:1"]
+    build += ["--build-arg", "KUBERNETES_VERSION=v1"]
+    build += ["--build-arg", "PAUSE=registry.k8s.io/pause:3"]
+    build += ["--build-arg", f"BASE={built.base()}", str(place / "context")]
+    save = ["docker", "save", "--output", str(place / "image.tar"), "gkelab/workload:1"]
+    return [build, save]
+
+
 FULL = "write /var/lib/docker/tmp/x: no space left on device\n"
 
 
@@ -296,12 +325,8 @@ def test_a_disk_that_is_full_while_an_image_is_built_leaves_nothing(
         "gkelab.supply.imagebuild.ImageBuilder.folder", lambda *_: built.cache.root.parent / "own"
     )
     place = work(built, "workload")
-    build = ["docker", "build", "--network=host", "--force-rm", "--tag=gkelab/workload:1"]
-    build += ["--build-arg", "KUBERNETES_VERSION=v1"]
-    build += ["--build-arg", "PAUSE=registry.k8s.io/pause:3"]
-    build += ["--build-arg", f"BASE={built.base()}", str(place / "context")]
+    build, save = makes_workload(built)
     run.handle(build, code=int(fails == "build"), stderr=FULL)
-    save = ["docker", "save", "--output", str(place / "image.tar"), "gkelab/workload:1"]
     run.handle(save, code=1, stderr=FULL, does=lambda: touch(place / "image.tar", "half"))
     with pytest.raises(CommandError, match="no space left on device"):
         built.images.build("workload", None)
