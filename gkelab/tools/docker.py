@@ -20,7 +20,8 @@ SUPPLIER = "gkelab.images"  # on networks: the supplier that this lab's images c
 @dataclass(frozen=True)
 class Container:
     """A container as `docker inspect` tells. `state` is running, exited, created, ...;
-    `mounts` maps a path inside to the host's."""
+    `mounts` maps a path inside to the host's, `ports` a published one ("6443/tcp") to the host's
+    address and port, whether it runs or not."""
 
     id: str
     name: str
@@ -29,6 +30,7 @@ class Container:
     labels: Mapping[str, str]
     addresses: Mapping[str, str]
     mounts: Mapping[str, str]
+    ports: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,17 @@ class Docker:
             ["docker", "exec", *stdin, container, *argv], input=input, check=check, timeout=timeout
         )
 
+    def inspect(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """All that docker says of containers, by name or id, as it says it."""
+        argv = ["docker", "container", "inspect", *names]
+        listed: list[dict[str, Any]] = json.loads(self.run(argv).stdout) if names else []
+        return listed
+
+    def logs(self, container: str, *, tail: int) -> str:
+        """The last lines of what a container wrote, each with its time."""
+        said = self.run(["docker", "logs", "--timestamps", f"--tail={tail}", container])
+        return said.stdout + said.stderr
+
     def has_image(self, reference: str) -> bool:
         """Whether docker holds the image."""
         return self.run(["docker", "image", "inspect", reference], check=False).code == 0
@@ -180,6 +193,11 @@ def _container(raw: dict[str, Any]) -> Container:
         labels=raw["Config"]["Labels"] or {},
         addresses=fixed,
         mounts={mount["Destination"]: mount["Source"] for mount in raw["Mounts"]},
+        ports={
+            port: f"{to[0]['HostIp']}:{to[0]['HostPort']}"
+            for port, to in (raw.get("HostConfig", {}).get("PortBindings") or {}).items()
+            if to
+        },
     )
 
 

@@ -38,10 +38,11 @@ MAY = {
     "find": ("errors", "host.uses", "ipam", "shell", "supply.pins", "tools", "topology"),
     # What steps work with, and the steps.
     "lab": ("host.facts", "paths", "shell", "supply", "timeouts", "tools", "topology"),
+    "access": ("errors", "lab", "tools", "topology"),
     "applied": ("supply.cache", "tools.kubectl"),
     "render": ("lab", "supply.cache"),
     "steps": (
-        *("applied", "errors", "graph", "lab", "render", "tools", "topology", "wait"),
+        *("access", "applied", "errors", "graph", "lab", "render", "tools", "topology", "wait"),
         *("host.prepare", "supply.imagestore", "supply.pins"),  # where nodes mount what
     ),
     # What makes, shows and removes a lab.
