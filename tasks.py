@@ -4,7 +4,7 @@ import shlex
 
 from invoke import Collection, Context, task
 
-from gkelab import bench, commands, testing
+from gkelab import bench, commands, logs, testing
 from gkelab import images as supply
 
 
@@ -145,6 +145,19 @@ def images_prune(_: Context, all_: bool = False) -> None:
         supply.prune(all_)
 
 
+@task(
+    name="collect",
+    help={
+        "lab": "the lab's name; the only one by default",
+        "output": "the folder to put it under; report/ by default",
+    },
+)
+def logs_collect(_: Context, lab: str | None = None, output: str | None = None) -> None:
+    """Save events, logs, objects, flows and routes in a bundle, and show what is suspicious."""
+    with commands.plain_errors():
+        logs.collect(lab, output)
+
+
 @task(name="up", help={"runs": "how often each is measured"})
 def bench_up(_: Context, runs: int = 1) -> None:
     """Measure `up`, a second `up`, `down`, and the plain script that people write."""
@@ -154,4 +167,5 @@ def bench_up(_: Context, runs: int = 1) -> None:
 
 namespace = Collection(up, down, stop, start, status, doctor, kubectl, hubble, cilium, test, lint)
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))
+namespace.add_collection(Collection("logs", logs_collect))
 namespace.add_collection(Collection("bench", bench_up))

@@ -85,7 +85,7 @@ def up(topology: str, images: str | None, host_setup: bool, merge: bool) -> Timi
     cache = Cache(paths.cache)
     with hold(paths.state, f"invoke up --topology {topology}"), Lines() as lines:
         cache.remove_leftovers()
-        refuse(_examine(file, forced, host_setup=host_setup))
+        refuse(examined(file, forced, host_setup=host_setup))
         prepare_host(lines, allowed=host_setup)
         plan, existing = make_plan(file, Docker(run), IpRoute(run))
         chosen = choose_supplier(forced, existing.supplier if existing else None, pins, cache, run)
@@ -106,12 +106,13 @@ def up(topology: str, images: str | None, host_setup: bool, merge: bool) -> Timi
 
 def doctor(topology: str, images: str | None, host_setup: bool) -> bool:
     """Show what `up` would find and do on this host; whether it could come up."""
-    found = _examine(topology_file(topology), supplier_name(images), host_setup=host_setup)
+    found = examined(topology_file(topology), supplier_name(images), host_setup=host_setup)
     draw_findings(found, console())
     return not failing(found)
 
 
-def _examine(file: Path, forced: SupplierName | None, *, host_setup: bool) -> list[Finding]:
+def examined(file: Path, forced: SupplierName | None, *, host_setup: bool) -> list[Finding]:
+    """What `up` would find on this host."""
     paths, pins = default_paths(), load_pins()
     cache = Cache(paths.cache)
 
@@ -218,14 +219,18 @@ def find_lab(name: str | None) -> Found:
 
 
 def open_lab(name: str | None) -> Lab:
-    """A lab that exists, by docker's labels."""
-    found = find_lab(name)
-    paths = default_paths()
-    supplier = make_supplier(found.supplier, load_pins(), Cache(paths.cache), run)
-    lab = Lab(found.plan, supplier, paths, read_facts(), run)
-    for cluster in found.plan.clusters:
+    """A lab that exists, by docker's labels. LabError when its kubeconfig leads elsewhere."""
+    lab = lab_of(find_lab(name))
+    for cluster in lab.plan.clusters:
         adopt(lab, cluster)
     return lab
+
+
+def lab_of(found: Found) -> Lab:
+    """A lab that was found, as it is."""
+    paths = default_paths()
+    supplier = make_supplier(found.supplier, load_pins(), Cache(paths.cache), run)
+    return Lab(found.plan, supplier, paths, read_facts(), run)
 
 
 def own_kubeconfig() -> Path:

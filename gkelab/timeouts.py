@@ -18,6 +18,8 @@ class Timeouts:
     address: float = 120
     api_answers: float = 180
     lock: float = 0
+    collect: float = 120  # all of a bundle of logs
+    collect_each: float = 30  # one of its commands
 
 
 TIMEOUTS = Timeouts()

@@ -49,9 +49,15 @@ MAY = {
     "up": ("applied", "graph", "lab", "progress", "steps", "supply", "topology"),
     "down": ("find", "paths", "shell", "supply.imagestore", "tools"),
     "status": ("ipam", "lab", "shell", "steps", "tools", "topology"),
+    # What tells of a lab that does not do what it should, and of what was proven.
+    "diagnosis": (
+        *("access", "errors", "lab", "render", "shell", "tools", "topology"),
+        *("steps", "supply.pins"),
+    ),
+    "results": ("supply.pins",),
 }
 # The commands use all of it, and only they and tasks.py use them.
-COMMANDS = ("commands", "images", "testing", "bench", "naive")
+COMMANDS = ("commands", "images", "logs", "testing", "bench", "naive")
 # What a package's modules never import of each other.
 APART = ("gkelab.steps",)
 # Of tests, for tests: top-level names that a folder's files may import, beside the library.
