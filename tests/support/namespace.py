@@ -12,6 +12,7 @@ from gkelab.tools.kubectl import Kubectl, Object
 from gkelab.topology import Cluster
 from gkelab.wait import until
 from tests.support.probes import PodPlace
+from tests.support.running import running
 
 READY = 120.0  # seconds for pods, addresses and rollouts of a test
 
@@ -36,8 +37,10 @@ class Namespace:
     lab: Lab
 
     def create(self, labels: Mapping[str, str]) -> None:
-        """Make it, with labels."""
-        metadata = {"name": self.name, "labels": {"gkelab.test": "true", **labels}}
+        """Make it, with labels; those of the run that it is of, too."""
+        now = running()
+        own = {"gkelab.test": "true", **(now.labels() if now else {})}
+        metadata = {"name": self.name, "labels": {**own, **labels}}
         self.kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}])
 
     def delete(self) -> None:
