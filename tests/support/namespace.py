@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gkelab.lab import Lab
+from gkelab.leftovers import TEST
 from gkelab.steps.deploy_workloads import with_image
 from gkelab.tools.kubectl import Kubectl, Object
 from gkelab.topology import Cluster
@@ -39,7 +40,7 @@ class Namespace:
     def create(self, labels: Mapping[str, str]) -> None:
         """Make it, with labels; those of the run that it is of, too."""
         now = running()
-        own = {"gkelab.test": "true", **(now.labels() if now else {})}
+        own = {TEST: "true", **(now.labels() if now else {})}
         metadata = {"name": self.name, "labels": {**own, **labels}}
         self.kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}])
 

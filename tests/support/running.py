@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from gkelab.leftovers import RUN
 from gkelab.tools.kubectl import Kubectl
 
 
@@ -38,7 +39,6 @@ class Running:
         return {RUN: self.run} if self.run else {}
 
 
-RUN = "gkelab.test-run"  # on a namespace: the run that made it
 _NOW: ContextVar[Running | None] = ContextVar("running", default=None)
 
 

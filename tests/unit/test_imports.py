@@ -54,6 +54,7 @@ MAY = {
         *("access", "errors", "lab", "render", "shell", "tools", "topology"),
         *("steps", "supply.pins"),
     ),
+    "leftovers": ("lab",),
     "results": ("supply.pins",),
 }
 # The commands use all of it, and only they and tasks.py use them.
