@@ -56,9 +56,12 @@ MAY = {
     ),
     "leftovers": ("lab",),
     "results": ("supply.pins",),
+    "fidelity": (),
+    "proof": ("fidelity", "results"),
+    "page": ("proof", "results"),
 }
 # The commands use all of it, and only they and tasks.py use them.
-COMMANDS = ("commands", "images", "logs", "testing", "bench", "naive")
+COMMANDS = ("commands", "images", "logs", "report", "testing", "bench", "naive")
 # What a package's modules never import of each other.
 APART = ("gkelab.steps",)
 # Of tests, for tests: top-level names that a folder's files may import, beside the library.
