@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from gkelab.diagnosis.bundle import within
 from gkelab.tools.cilium import Cilium, Flow
 from gkelab.tools.kubectl import Kubectl
 from tests.support.outcomes import Asked
@@ -58,11 +61,12 @@ def _counted(flows: Iterable[Flow]) -> Iterable[str]:
 
 def _flows(clusters: Sequence[Kubectl], filters: Sequence[str]) -> list[Flow]:
     limit = TIMEOUTS.hubble
-    return [
-        flow
-        for kubectl in clusters
-        for flow in Cilium(kubectl).flows(f"--since={SINCE}", *filters, last=LAST, timeout=limit)
-    ]
+    found = []
+    for kubectl in clusters:
+        run = within(kubectl.run, time.monotonic() + 2 * limit, limit)
+        cilium = Cilium(replace(kubectl, run=run))
+        found += cilium.flows(f"--since={SINCE}", *filters, last=LAST, timeout=limit)
+    return found
 
 
 def _filters(place: Place) -> list[str]:
