@@ -4,8 +4,9 @@ import shlex
 
 from invoke import Collection, Context, task
 
-from gkelab import bench, commands, testing
+from gkelab import bench, commands, logs, testing
 from gkelab import images as supply
+from gkelab import report as reporting
 
 
 @task(
@@ -117,6 +118,23 @@ def test(
         )
 
 
+@task(
+    help={
+        "readme": "instead write the README's table of claims",
+        "summary": "instead print the last results as Markdown",
+    }
+)
+def report(_: Context, readme: bool = False, summary: bool = False) -> None:
+    """Set what the lab claims of GKE against the last results of its tests."""
+    with commands.plain_errors():
+        if readme:
+            reporting.write_readme()
+        elif summary:
+            reporting.show_summary()
+        else:
+            reporting.report()
+
+
 @task
 def lint(_: Context) -> None:
     """Check style, format and types."""
@@ -149,6 +167,19 @@ def images_prune(_: Context, all_: bool = False) -> None:
         supply.prune(all_)
 
 
+@task(
+    name="collect",
+    help={
+        "lab": "the lab's name; the only one by default",
+        "output": "the folder to put it under; report/ by default",
+    },
+)
+def logs_collect(_: Context, lab: str | None = None, output: str | None = None) -> None:
+    """Save events, logs, objects, flows and routes in a bundle, and show what is suspicious."""
+    with commands.plain_errors():
+        logs.collect(lab, output)
+
+
 @task(name="up", help={"runs": "how often each is measured"})
 def bench_up(_: Context, runs: int = 1) -> None:
     """Measure `up`, a second `up`, `down`, and the plain script that people write."""
@@ -156,6 +187,9 @@ def bench_up(_: Context, runs: int = 1) -> None:
         bench.bench_up(runs)
 
 
-namespace = Collection(up, down, stop, start, status, doctor, kubectl, hubble, cilium, test, lint)
+namespace = Collection(
+    *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, test, report, lint)
+)
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))
+namespace.add_collection(Collection("logs", logs_collect))
 namespace.add_collection(Collection("bench", bench_up))

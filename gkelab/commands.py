@@ -111,10 +111,14 @@ def up(topology: str, images: str | None, host_setup: bool, merge: bool) -> Timi
 
 def doctor(topology: str, images: str | None, host_setup: bool) -> bool:
     """Show what `up` would find and do on this host; whether it could come up."""
-    choose = _choosing(supplier_name(images))
-    found = _examine(topology_file(topology), choose, host_setup=host_setup)
+    found = examined(topology_file(topology), supplier_name(images), host_setup=host_setup)
     draw_findings(found, console())
     return not failing(found)
+
+
+def examined(file: Path, forced: SupplierName | None, *, host_setup: bool) -> list[Finding]:
+    """What `up` would find on this host."""
+    return _examine(file, _choosing(forced), host_setup=host_setup)
 
 
 def _choosing(forced: SupplierName | None) -> Choosing:
@@ -235,15 +239,19 @@ def find_lab(name: str | None) -> Found:
 
 
 def open_lab(name: str | None) -> Lab:
-    """A lab that exists, by docker's labels."""
-    found = find_lab(name)
-    paths = default_paths()
-    supplier = make_supplier(found.supplier, load_pins(), Cache(paths.cache), run)
-    lab = Lab(found.plan, supplier, paths, read_facts(), run)
+    """A lab that exists, by docker's labels. LabError when its kubeconfig leads elsewhere."""
+    lab = lab_of(find_lab(name))
     kubeconfig.discard_broken(lab.kubeconfig)
-    for cluster in found.plan.clusters:
+    for cluster in lab.plan.clusters:
         adopt(lab, cluster)
     return lab
+
+
+def lab_of(found: Found) -> Lab:
+    """A lab that was found, as it is."""
+    paths = default_paths()
+    supplier = make_supplier(found.supplier, load_pins(), Cache(paths.cache), run)
+    return Lab(found.plan, supplier, paths, read_facts(), run)
 
 
 def own_kubeconfig() -> Path:

@@ -16,10 +16,11 @@ from gkelab.errors import LabError
 
 
 @contextmanager
-def hold(folder: Path, command: str) -> Iterator[None]:
-    """Hold the machine-wide lock for `command`; the kernel drops it when the process ends.
+def hold(folder: Path, command: str, doing: str = "changing the lab") -> Iterator[int]:
+    """Hold the machine-wide lock of that folder for `command`; the kernel drops it when the
+    process ends, and every other one that it gave the file to, whose number this yields.
 
-    Raises LabError naming the holder's process and command when it is held.
+    Raises LabError naming the holder's process, its command and what it is `doing`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lock"
@@ -27,10 +28,10 @@ def hold(folder: Path, command: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:
-            raise LabError(f"{_holder(path)} is changing the lab", "wait for it to end") from held
+            raise LabError(f"{_holder(path)} is {doing}", "wait for it to end") from held
         who = {"pid": os.getpid(), "command": command, "since": time.time()}
         _note(handle, json.dumps(who))
-        yield
+        yield handle.fileno()
         _note(handle, "")
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from xml.etree import ElementTree
 
-from gkelab import commands
+from gkelab import commands, logs
 from gkelab.errors import LabError
+from gkelab.lab import Lab
+from gkelab.leftovers import remove_leftovers
+from gkelab.lock import hold
+from gkelab.paths import default_paths
+from gkelab.results import JUNIT, REPORT, TestResult, keep, read_junit
+from gkelab.status import lab_status
 from gkelab.supply.pins import ROOT
 
-REPORT = ROOT / "report"
 # Suites that make labs of their own, beside the one under test or instead of it.
 APART = ("lifecycle",)
 WORKERS = 4  # probes wait for packets more than they compute
+FAILED, INTERRUPTED = 1, 130  # pytest's exit code, and a shell's for Ctrl-C
+GRACE = 60  # seconds that an interrupted pytest has to tear down what it made
 
 
 def suites() -> list[str]:
@@ -26,33 +36,95 @@ def suites() -> list[str]:
 def test(
     suite: str | None, everything: bool, topology: str, images: str | None, words: Sequence[str]
 ) -> int:
-    """Run suites; the exit status is pytest's.
+    """Run suites; the exit status is pytest's, 130 when it was interrupted.
 
-    Raises LabError for an unknown suite, and whatever keeps the lab from coming up.
+    Raises LabError for an unknown suite, when another run tests the lab, and for whatever keeps
+    the lab from coming up whole.
     """
     known = suites()
     if suite is not None and suite not in known:
         raise LabError(f"There is no suite {suite}", f"name one of {', '.join(known)}")
     chosen = [suite] if suite else [s for s in known if everything or s not in APART]
-    name = ""
-    if chosen != ["unit"]:
+    if chosen == ["unit"]:
+        return _run(pytest_argv(chosen, "", "", words), "", ())[0]
+    name = commands.lab_name(topology)
+    command = f"invoke test --topology {topology}" + (f" --suite {suite}" if suite else "")
+    with hold(default_paths().state / "tests" / name, command, f"testing lab {name}") as held:
         commands.up(topology, images, True, False)
-        name = commands.lab_name(topology)
-    return subprocess.run(pytest_argv(chosen, name, words), cwd=ROOT, check=False).returncode
+        clean(commands.open_lab(name))
+        argv = pytest_argv(chosen, name, secrets.token_hex(4), words)
+        code, results = _run(argv, name, (held,))
+        if code == FAILED and (not results or any(r.bad and r.suite != "unit" for r in results)):
+            _collect(name)
+    return code
 
 
-def pytest_argv(chosen: Sequence[str], lab: str, words: Sequence[str]) -> list[str]:
-    """The pytest command line for these suites; `words` are the person's own."""
+def clean(lab: Lab) -> None:
+    """Make sure that tests begin on a whole lab without what an interrupted run left."""
+    problems = lab_status(lab).problems
+    if problems:
+        more = f" (and {len(problems) - 1} more: invoke status)" if len(problems) > 1 else ""
+        raise LabError(f"Lab {lab.name} is not whole: {problems[0]}{more}", "run: invoke up")
+    removed = remove_leftovers(lab)
+    if removed:
+        _say(f"removed what an interrupted test run left: {', '.join(removed)}")
+
+
+def pytest_argv(chosen: Sequence[str], lab: str, run: str, words: Sequence[str]) -> list[str]:
+    """The pytest command line for these suites, as the run of that id; `words` are the person's
+    own."""
     folders = [
         str(Path("tests") / ("unit" if suite == "unit" else f"e2e/{suite}")) for suite in chosen
     ]
-    REPORT.mkdir(exist_ok=True)
     argv = [sys.executable, "-m", "pytest", *folders]
     argv += [f"--numprocesses={WORKERS}", "--dist=loadgroup", "--durations=10"]
-    argv += [f"--junitxml={REPORT}/junit.xml", f"--html={REPORT}/report.html"]
+    argv += [f"--junitxml={REPORT}/{JUNIT}", f"--html={REPORT}/report.html"]
     argv += ["--self-contained-html"]
-    argv += [f"--lab={lab}"] if lab else []
+    argv += [f"--lab={lab}", f"--run-id={run}"] if lab else []
     return [*argv, *words]
+
+
+def _run(argv: Sequence[str], lab: str, held: Sequence[int]) -> tuple[int, list[TestResult]]:
+    """Run pytest and keep its results. `held` are the files of locks, which last as long as it,
+    also when this process is killed."""
+    REPORT.mkdir(exist_ok=True)
+    junit = REPORT / JUNIT
+    junit.unlink(missing_ok=True)  # one of an earlier run must not be taken for this one's
+    process = subprocess.Popen(argv, cwd=ROOT, pass_fds=held)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        code = _interrupted(process)
+    results = []
+    if junit.exists():
+        try:
+            results = read_junit(junit.read_text(), lab, time.time())
+        except ElementTree.ParseError:
+            _say(f"{junit} is cut off; the results of this run are not kept")
+        keep(REPORT, results)
+    return code, results
+
+
+def _interrupted(process: subprocess.Popen[bytes]) -> int:
+    """pytest has got the same Ctrl-C and tears down what it made; another one ends that, too."""
+    try:
+        process.wait(GRACE)
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        process.kill()
+        process.wait()
+    _say("the tests were interrupted; what they left in the lab goes when the next ones start")
+    return INTERRUPTED
+
+
+def _collect(name: str) -> None:
+    try:
+        logs.collect(name, None)
+    except LabError as error:  # the tests' result counts, not this
+        _say(f"no logs were collected: {error}")
+
+
+def _say(text: str) -> None:
+    print(f"gkelab: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def lint() -> int:

@@ -23,6 +23,8 @@ class Timeouts:
     # Who does not answer in time is passed over: a lab is possible without a network.
     look_ups: float = 2  # of all names together
     mirror_setting: float = 10  # for go or pip to tell it
+    collect: float = 120  # all of a bundle of logs
+    collect_each: float = 30  # one of its commands
 
 
 TIMEOUTS = Timeouts()

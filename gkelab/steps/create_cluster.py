@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gkelab import kubeconfig
+from gkelab.access import has_context, refuse_elsewhere
 from gkelab.applied import Applied
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
@@ -18,7 +18,7 @@ from gkelab.render import Rendered
 from gkelab.shell import CommandError
 from gkelab.supply.imagestore import MOUNT, UNIT
 from gkelab.tools.docker import Container
-from gkelab.tools.kind import NodeSettings, cluster_config, context
+from gkelab.tools.kind import NodeSettings, cluster_config
 from gkelab.tools.kubectl import Object
 from gkelab.topology import Cluster, Role
 from gkelab.wait import until
@@ -88,7 +88,8 @@ def is_whole(cluster: Cluster, nodes: list[Container]) -> bool:
 
 
 def start(lab: Lab, cluster: Cluster, nodes: list[Container]) -> str:
-    """Start the nodes that are stopped, and wait until the API server answers."""
+    """Start the nodes that are stopped, and wait until the API server answers. Raises LabError
+    when the kubeconfig leads to another one."""
     stopped = [node.name for node in nodes if node.state != "running"]
     since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     with _port_named(cluster):
@@ -98,6 +99,8 @@ def start(lab: Lab, cluster: Cluster, nodes: list[Container]) -> str:
     lab.folder.mkdir(parents=True, exist_ok=True)
     if not has_context(lab, cluster):
         lab.kind.export_kubeconfig(cluster.name, lab.kubeconfig)
+    control_plane = next(node for node in nodes if node.name == cluster.control_plane.name)
+    refuse_elsewhere(lab, cluster, control_plane)
     if stopped:
         wait_for_api(lab, cluster)
         kubectl, limit = lab.kubectl(cluster.name), lab.timeouts.kubectl
@@ -153,18 +156,15 @@ def _runs_since(status: Object, since: str) -> bool:
 
 
 def adopt(lab: Lab, cluster: Cluster) -> None:
-    """Give the lab's kubeconfig its context of a running cluster that another checkout made."""
+    """Give the lab's kubeconfig its context of a running cluster that another checkout made.
+    Raises LabError when the one that it has leads elsewhere."""
     node = lab.docker.container(cluster.control_plane.name)
     running = node is not None and node.state == "running"
     if running and not has_context(lab, cluster) and _finished(lab, cluster):
         lab.folder.mkdir(parents=True, exist_ok=True)
         lab.kind.export_kubeconfig(cluster.name, lab.kubeconfig)
-
-
-def has_context(lab: Lab, cluster: Cluster) -> bool:
-    """Whether the lab's kubeconfig knows the cluster (another checkout may have made it)."""
-    contexts = kubeconfig.read(lab.kubeconfig).get("contexts") or []
-    return any(item["name"] == context(cluster.name) for item in contexts)
+    if node is not None:
+        refuse_elsewhere(lab, cluster, node)
 
 
 def wait_for_api(lab: Lab, cluster: Cluster) -> None:

@@ -21,7 +21,8 @@ SUPPLIER = "gkelab.images"  # on networks: the supplier that this lab's images c
 class Container:
     """A container as `docker inspect` tells. `state` is running, exited, created, ...; `image` is
     the name that it was run by, `image_id` what that stood for then; `mounts` maps a path inside
-    to the host's."""
+    to the host's, `ports` a published one ("6443/tcp") to the host's address and port, whether it
+    runs or not."""
 
     id: str
     name: str
@@ -31,6 +32,7 @@ class Container:
     labels: Mapping[str, str]
     addresses: Mapping[str, str]
     mounts: Mapping[str, str]
+    ports: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,17 @@ class Docker:
         """Whether a container has a file, be it running or not."""
         return self.run(["docker", "cp", f"{container}:{path}", "-"], check=False).code == 0
 
+    def inspect(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """All that docker says of containers, by name or id, as it says it."""
+        argv = ["docker", "container", "inspect", *names]
+        listed: list[dict[str, Any]] = json.loads(self.run(argv).stdout) if names else []
+        return listed
+
+    def logs(self, container: str, *, tail: int) -> str:
+        """The last lines of what a container wrote, each with its time."""
+        said = self.run(["docker", "logs", "--timestamps", f"--tail={tail}", container])
+        return said.stdout + said.stderr
+
     def has_image(self, reference: str) -> bool:
         """Whether docker has an image of that name, whatever is in it."""
         return self.run(["docker", "image", "inspect", reference], check=False).code == 0
@@ -200,6 +213,11 @@ def _container(raw: dict[str, Any]) -> Container:
         labels=raw["Config"]["Labels"] or {},
         addresses=fixed,
         mounts={mount["Destination"]: mount["Source"] for mount in raw["Mounts"]},
+        ports={
+            port: f"{to[0]['HostIp']}:{to[0]['HostPort']}"
+            for port, to in (raw.get("HostConfig", {}).get("PortBindings") or {}).items()
+            if to
+        },
     )
 
 

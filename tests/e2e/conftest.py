@@ -3,25 +3,67 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import pluggy
 import pytest
 import testinfra
 import yaml
+from pytest_html import extras
 
 from gkelab import commands
 from gkelab.errors import LabError
 from gkelab.lab import Lab
+from gkelab.results import REPORT
 from gkelab.status import lab_status
-from gkelab.tools.kubectl import Kubectl
+from gkelab.tools.kubectl import Kubectl, Object
 from gkelab.topology import Cluster
+from tests.support import failure
+from tests.support.hubble import hubble_saw
 from tests.support.namespace import Namespace
 from tests.support.probes import ContainerPlace
+from tests.support.running import Running, run_of, running
+from tests.support.say import more
+
+
+@pytest.fixture(scope="session", autouse=True)
+def run(pytestconfig: pytest.Config) -> Iterator[Running]:
+    """The run that this is; what tests make carries its id."""
+    with run_of(pytestconfig.getoption("--run-id")) as now:
+        yield now
+
+
+@pytest.fixture(autouse=True)
+def evidence(request: pytest.FixtureRequest, run: Running) -> None:
+    """Only what this test records is kept for its failure."""
+    run.captures.clear()
+    failure.clear(REPORT, request.node.nodeid)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
+    """A failed test's report has what can be known of it before its namespace goes."""
+    report = (yield).get_result()
+    now = running()
+    if now is None or not report.failed or call.when == "teardown":
+        return
+    failure.save_captures(REPORT, item.nodeid, now.captures)
+    namespace = getattr(item, "funcargs", {}).get("namespace")
+    if isinstance(namespace, Namespace):
+        failure.save_namespace(REPORT, item.nodeid, namespace)
+        told = more(lambda: hubble_saw(namespace.kubectl, namespace.name))
+        report.sections.append(("Hubble", told.strip()))
+    links = failure.saved(REPORT, item.nodeid)
+    item.user_properties += links  # JUnit takes them with the teardown's report
+    shown = [extras.url(path, name=path.rpartition("/")[2]) for _, path in links]
+    report.extras = shown  # type: ignore[attr-defined]  # pytest-html's own attribute
 
 
 @pytest.fixture(scope="session")
-def lab(pytestconfig: pytest.Config) -> Lab:
+def lab(pytestconfig: pytest.Config, run: Running) -> Lab:
     """The lab under test. Ends the run with one sentence when it is not there, or not whole."""
     try:
         found = commands.open_lab(pytestconfig.getoption("--lab") or None)
@@ -30,6 +72,7 @@ def lab(pytestconfig: pytest.Config) -> Lab:
     problems = lab_status(found).problems
     if problems:
         pytest.exit(f"lab {found.name} is not whole: {'; '.join(problems)}", returncode=1)
+    run.clusters += [found.kubectl(cluster.name) for cluster in found.plan.clusters]
     return found
 
 
@@ -75,7 +118,15 @@ def namespace(
         objects = [item for item in yaml.safe_load_all(manifest.read_text()) if item]
     try:
         if objects:
-            made.apply(objects)
+            _apply(made, objects, request.node.nodeid)
         yield made
     finally:
         made.delete()
+
+
+def _apply(made: Namespace, objects: list[Object], test: str) -> None:
+    try:
+        made.apply(objects)
+    except LabError:
+        failure.save_namespace(REPORT, test, made)  # it is gone when the report is made
+        raise

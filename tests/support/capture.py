@@ -13,6 +13,7 @@ from typing import Protocol
 from gkelab.wait import Clock, until
 from tests.support.packets import CaptureError, Packet, decode_pcap
 from tests.support.places import Place
+from tests.support.running import Kept, running
 from tests.support.timeouts import TIMEOUTS
 
 __all__ = ["CaptureError", "Packet", "capture"]
@@ -96,7 +97,8 @@ def capture(
     the packets so far, without it until no more come; either takes at most 3 s, and what was seen
     by then is what counts. Raises WaitError when tcpdump does not start or stop, with its words;
     CaptureError when packets were dropped, since then nothing can be said of those not seen. An
-    error of the block itself is never replaced by one of these.
+    error of the block itself is never replaced by one of these. Inside a run of tests the capture
+    is kept, also when the block fails, to be saved if the test does.
     """
     packets: list[Packet] = []
     with TemporaryDirectory(prefix="gkelab-capture-") as folder:
@@ -112,6 +114,13 @@ def capture(
             if child.code() is None:
                 _stop(child, place)
                 child.kill()
+            _keep(Kept(place.name, interface, filter, child.stdout()))
+
+
+def _keep(kept: Kept) -> None:
+    now = running()
+    if now is not None:
+        now.captures.append(kept)
 
 
 def _tcpdump(interface: str, filter: str) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from gkelab.shell import Result
-from tests.support.outcomes import Answer, Outcome, classify_curl
+from tests.support.outcomes import Answer, Asked, Outcome, classify_curl
 from tests.support.places import Place, no_verdict
 from tests.support.timeouts import TIMEOUTS
 
@@ -102,7 +102,10 @@ def _requests(
     done = place.exec([*argv, *urls], input=stdin, timeout=limit)
     answers = list(_transfers(done))
     missing = len(urls) - len(answers)
-    return answers + [no_verdict(place, done)] * missing
+    answers += [no_verdict(place, done)] * missing
+    return [
+        replace(answer, asked=Asked(place, url)) for answer, url in zip(answers, urls, strict=False)
+    ]
 
 
 def _transfers(done: Result) -> Iterator[Answer]:

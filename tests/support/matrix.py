@@ -11,7 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from tests.support.hubble import hubble_says
 from tests.support.outcomes import Answer, Outcome
+from tests.support.say import more
 
 Cell = tuple[str, str]
 
@@ -185,11 +187,19 @@ def _as_expected(expected: Matrix, observed: Observed, cell: Cell) -> bool:
 
 def check(expected: Matrix, observed: Observed, why: Callable[[Cell], str] | None = None) -> None:
     """Raise AssertionError with the grids if anything differs. `why` is asked about the first
-    wrong cell (what Hubble says), only then."""
+    wrong cell, only then; by default it is what Hubble saw of that probe."""
     difference = compare(expected, observed)
     if difference:
-        told = f"\n{why(difference.wrong[0])}" if why else ""
+        told = more(lambda: (why or _hubble_says(observed))(difference.wrong[0]))
         raise AssertionError(f"{len(difference.wrong)} cells differ\n{difference}{told}")
+
+
+def _hubble_says(observed: Observed) -> Callable[[Cell], str]:
+    def says(cell: Cell) -> str:
+        answer = observed.get(cell)
+        return hubble_says(answer.asked if answer else None)
+
+    return says
 
 
 def observe(

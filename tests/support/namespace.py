@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from gkelab.lab import Lab
+from gkelab.leftovers import TEST
 from gkelab.steps.deploy_workloads import with_image
 from gkelab.tools.kubectl import Kubectl, Object
 from gkelab.topology import Cluster
 from gkelab.wait import until
 from tests.support.probes import PodPlace
+from tests.support.running import running
 
 READY = 120.0  # seconds for pods, addresses and rollouts of a test
 
@@ -36,8 +38,10 @@ class Namespace:
     lab: Lab
 
     def create(self, labels: Mapping[str, str]) -> None:
-        """Make it, with labels."""
-        metadata = {"name": self.name, "labels": {"gkelab.test": "true", **labels}}
+        """Make it, with labels; those of the run that it is of, too."""
+        now = running()
+        own = {TEST: "true", **(now.labels() if now else {})}
+        metadata = {"name": self.name, "labels": {**own, **labels}}
         self.kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}])
 
     def delete(self) -> None:

@@ -7,7 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # a place's own module needs this one
+    from tests.support.places import Place
 
 
 class Outcome(Enum):
@@ -28,13 +31,22 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Where a probe was made from, and to what, in a sentence's words."""
+
+    place: Place
+    to: str
+
+
+@dataclass(frozen=True)
 class Answer:
     """What one probe saw.
 
     `status` is HTTP's, 0 where there is none. `text` is the body as it came, `body` the same as a
     JSON object if it is one (the workload's report). `headers` are the response's, names in lower
     case. `local` is the probe's own address as the prober's kernel knew it ("" if unknown),
-    `seconds` what the probe took, `detail` the error in the tool's words.
+    `seconds` what the probe took, `detail` the error in the tool's words. `asked` is what the
+    probe was, where it is known; it is no part of what was seen. As text it is a sentence's end.
     """
 
     outcome: Outcome
@@ -45,6 +57,18 @@ class Answer:
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     local: str = ""
     seconds: float = 0
+    asked: Asked | None = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        detail = f" ({self.detail})" if self.detail else ""
+        if self.outcome is Outcome.PROBE_BROKEN:
+            return f"the probe itself broke{detail}"
+        words = f"saw {self.outcome}"
+        words += f" with status {self.status}" if self.status else ""
+        if self.outcome in {Outcome.OK, Outcome.HTTP_ERROR}:
+            words += f" from {self.who or 'one that does not say who it is'}"
+            words += f" that sees source {self.saw}" if self.saw else ""
+        return words + detail
 
     @property
     def who(self) -> str | None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
 from tests.support.curl import http, http_many
 from tests.support.inpod import probe as inpod
-from tests.support.outcomes import Answer, Outcome, report
+from tests.support.outcomes import Answer, Asked, Outcome, report
 from tests.support.places import ContainerPlace, HostPlace, Place, PodPlace, no_verdict
 from tests.support.timeouts import TIMEOUTS
 
@@ -130,8 +130,21 @@ def _in_one_exec(place: Place, probes: Sequence[Probe]) -> list[Answer]:
     except ValueError:
         verdicts = []
     if len(verdicts) != len(probes):
-        return [no_verdict(place, done)] * len(probes)
-    return [_verdict(raw) for raw in verdicts]
+        answers = [no_verdict(place, done)] * len(probes)
+    else:
+        answers = [_verdict(raw) for raw in verdicts]
+    return [
+        replace(answer, asked=Asked(place, _target(probe)))
+        for answer, probe in zip(answers, probes, strict=True)
+    ]
+
+
+def _target(probe: Probe) -> str:
+    if probe.kind == "dns":
+        server = f" at {probe.server}" if probe.server else ""
+        return f"the name {probe.name} ({probe.type}){server}"
+    path = probe.path if probe.kind == "http" else ""
+    return f"{probe.kind}://{probe.host}:{probe.port}{path}"
 
 
 def _verdict(raw: dict[str, Any]) -> Answer:

@@ -1,4 +1,5 @@
-"""Assertions on an answer that read as one sentence: from whom, to whom, expected, seen."""
+"""Assertions on an answer that read as one sentence: from whom, to whom, expected, seen, and what
+Hubble says of it."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Callable, Collection
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from gkelab.errors import LabError
+from tests.support.hubble import hubble_says
 from tests.support.outcomes import Answer, Outcome
 
 Names = str | Collection[str]
@@ -27,7 +29,8 @@ def expect(
 
     `who` is the pod that shall have answered, `saw` the source address that it shall have seen
     (an address, a network, or several to choose from), `from_` and `to` what the sentence calls
-    both ends. `why` is called only at failure, for more to say (what Hubble saw).
+    both ends; by default what the probe itself knows. `why` is called only at failure, for more to
+    say; by default it is what Hubble saw of the place that the probe was made from.
     Raises ValueError for an expectation that nothing could meet or miss.
     """
     if outcome is Outcome.PROBE_BROKEN:
@@ -43,8 +46,8 @@ def expect(
     if good:
         return answer
     wanted = _wanted(outcome, status, who, saw)
-    sentence = f"{_ends(from_, to)}: expected {wanted}, but {_found(answer)}"
-    raise AssertionError(sentence + _more(why))
+    sentence = f"{_ends(answer, from_, to)}: expected {wanted}, but {answer}"
+    raise AssertionError(sentence + more(why or (lambda: hubble_says(answer.asked))))
 
 
 def _among(value: str | None, wanted: Names) -> bool:
@@ -57,7 +60,9 @@ def _seen(value: str | None, wanted: Sources) -> bool:
     return _among(value, wanted)
 
 
-def _ends(from_: str, to: str) -> str:
+def _ends(answer: Answer, from_: str, to: str) -> str:
+    if answer.asked is not None:
+        from_, to = from_ or answer.asked.place.name, to or answer.asked.to
     words = [f"from {from_}"] * bool(from_) + [f"to {to}"] * bool(to)
     return " ".join(words) or "the probe"
 
@@ -76,21 +81,8 @@ def _either(wanted: Sources) -> str:
     return " or ".join(sorted(wanted)) or "nobody"
 
 
-def _found(answer: Answer) -> str:
-    detail = f" ({answer.detail})" if answer.detail else ""
-    if answer.outcome is Outcome.PROBE_BROKEN:
-        return f"the probe itself broke{detail}"
-    words = f"saw {answer.outcome}"
-    words += f" with status {answer.status}" if answer.status else ""
-    if answer.outcome in {Outcome.OK, Outcome.HTTP_ERROR}:
-        words += f" from {answer.who or 'one that does not say who it is'}"
-        words += f" that sees source {answer.saw}" if answer.saw else ""
-    return words + detail
-
-
-def _more(why: Callable[[], str] | None) -> str:
-    if why is None:
-        return ""
+def more(why: Callable[[], str]) -> str:
+    """What else is known, on a line of its own; "" for nothing."""
     try:
         told = why()
     except LabError as error:  # must not hide the failure that it should explain

@@ -8,7 +8,8 @@ class Timeouts:
     """`probe`: until an unanswered probe is a TIMEOUT. `exec_grace`: what an exec may take beyond
     its probes. `capture_ready`, `capture_stop`: tcpdump's start and end. `capture_settle`: how
     long packets already sent may take into the capture. `capture_limit`: when a capture that
-    nobody stops (a killed test run) ends by itself.
+    nobody stops (a killed test run) ends by itself. `hubble`: until a node's Hubble has told of
+    its flows, `namespace`: until all is saved of a failed test's namespace.
     """
 
     probe: float = 3
@@ -17,6 +18,8 @@ class Timeouts:
     capture_stop: float = 10
     capture_settle: float = 3
     capture_limit: float = 600
+    hubble: float = 10
+    namespace: float = 30
 
 
 TIMEOUTS = Timeouts()

@@ -49,10 +49,11 @@ MAY = {
     "find": ("errors", "host.uses", "ipam", "shell", "supply.pins", "tools", "topology"),
     # What steps work with, and the steps.
     "lab": ("host.facts", "paths", "shell", "supply", "timeouts", "tools", "topology"),
+    "access": ("errors", "kubeconfig", "lab", "tools", "topology"),
     "applied": ("supply.cache", "tools.kubectl"),
     "render": ("lab", "supply.cache"),
     "steps": (
-        *("applied", "errors", "graph", "kubeconfig", "lab", "render"),
+        *("access", "applied", "errors", "graph", "lab", "render"),
         *("shell", "tools", "topology", "wait"),
         *("host.prepare", "supply.imagestore"),  # where nodes mount what
         "supply.archive",
@@ -64,9 +65,19 @@ MAY = {
     ),
     "down": ("errors", "find", "kubeconfig", "paths", "shell", "supply.imagestore", "tools"),
     "status": ("ipam", "lab", "shell", "steps", "tools", "topology"),
+    # What tells of a lab that does not do what it should, and of what was proven.
+    "diagnosis": (
+        *("access", "errors", "lab", "render", "shell", "tools", "topology"),
+        *("steps", "supply.pins"),
+    ),
+    "leftovers": ("lab",),
+    "results": ("supply.pins",),
+    "fidelity": (),
+    "proof": ("fidelity", "results"),
+    "page": ("proof", "results"),
 }
 # The commands use all of it, and only they and tasks.py use them.
-COMMANDS = ("commands", "images", "testing", "bench", "naive")
+COMMANDS = ("commands", "images", "logs", "report", "testing", "bench", "naive")
 # What a package's modules never import of each other.
 APART = ("gkelab.steps",)
 # Of tests, for tests: top-level names that a folder's files may import, beside the library.

@@ -117,3 +117,34 @@ def test_the_time_is_counted_from_the_start(
         monkeypatch.setattr(time, "time", lambda: now + 3600)
         with pytest.raises(LabError, match=r"for 3[56]\d\d s"), hold(tmp_path, "x"):
             pass
+
+
+def test_what_is_held_may_be_another_matter(tmp_path: Path) -> None:
+    with (
+        another(tmp_path),
+        pytest.raises(LabError, match=r"is testing lab x\. Wait for it to end\.$"),
+        hold(tmp_path, "invoke test", "testing lab x"),
+    ):
+        pass
+
+
+def test_who_was_given_the_file_holds_it_when_the_first_is_gone(tmp_path: Path) -> None:
+    """As pytest does, when the command that started it is killed."""
+    code = "import sys; print('up', flush=True); sys.stdin.read()"
+    with hold(tmp_path, "invoke test") as held:
+        child = subprocess.Popen(
+            program(code),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            pass_fds=[held],
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == "up\n"
+    try:
+        with pytest.raises(LabError), hold(tmp_path, "another"):
+            pass
+    finally:
+        child.communicate()
+    with hold(tmp_path, "another"):
+        pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from tests.unit.steps import applies, fresh, inside, kubectl, make_lab
 from tests.unit.tools import Raw, lists_containers, recorded, stopped
 
 CONTROL_PLANE = "vpc-native-control-plane"
+WORDS = ("control-plane", "worker", "worker2")
 LABEL = ["io.x-k8s.kind.cluster=vpc-native"]
 FINISHED = inside(CONTROL_PLANE, "test", "-f", "/etc/gkelab/kind-finished")
 STORES: dict[Role, Path] = {"control-plane": Path("/s/cp"), "worker": Path("/s/worker")}
@@ -297,6 +299,28 @@ def test_another_checkouts_cluster_is_adopted(
         has_kubeconfig(lab, *known)
     assert create(lab, applied) == CACHED
     assert changes(run) == [kind_export(lab)]
+
+
+@pytest.mark.parametrize("state", [lambda raw: raw, stopped], ids=["running", "stopped"])
+def test_a_kubeconfig_that_leads_elsewhere_ends_it(
+    lab: Lab, run: Recorder, applied: Applied, state: Callable[[Raw], Raw]
+) -> None:
+    """Before anything is asked of, or applied to, whatever cluster that is."""
+    bindings = {"6443/tcp": [{"HostIp": "127.0.0.1", "HostPort": "37439"}]}
+    published = {"HostConfig": {"PortBindings": bindings}}
+    lists_containers(run, LABEL, [state(raw) | published for raw in nodes()])
+    run.handle(["docker", "start", *(f"vpc-native-{n}" for n in WORDS)])
+    run.handle(FINISHED)
+    lab.folder.mkdir(parents=True)
+    name = "kind-vpc-native"
+    config = {
+        "clusters": [{"name": name, "cluster": {"server": "https://prod.example"}}],
+        "contexts": [{"name": name, "context": {"cluster": name}}],
+    }
+    lab.kubeconfig.write_text(yaml.safe_dump(config))
+    with pytest.raises(LabError, match=r"leads elsewhere: .* https://prod\.example"):
+        create(lab, applied)
+    assert not [argv for argv in run.argvs if argv[0] != "docker"]
 
 
 def test_one_that_kind_did_not_finish_is_removed_and_made_anew(

@@ -19,6 +19,7 @@ from tests.unit.tools import (
     FOREIGN_NETWORK_ID,
     LS,
     PS,
+    Raw,
     docker,
     lists_containers,
     lists_networks,
@@ -156,6 +157,7 @@ def test_containers_of_a_label_as_docker_tells_of_them() -> None:
         labels={"gkelab.lab": "vpc-native", "gkelab.role": "client"},
         addresses={NETWORK: "10.128.15.253"},
         mounts={},
+        ports={},
     )
     store = "/home/lab/.cache/gkelab/stores/worker-4ee59e8917c4"
     assert found[2].mounts["/gkelab/store"] == store
@@ -256,6 +258,36 @@ def test_a_containers_image_is_what_its_name_stood_for() -> None:
     found = it.container("x")
     assert found is not None
     assert (found.image, found.image_id) == ("gkelab/workload:1", "sha256:1")
+
+
+@pytest.mark.parametrize(
+    ("bindings", "ports"),
+    [
+        (
+            {"6443/tcp": [{"HostIp": "127.0.0.1", "HostPort": "37439"}], "80/tcp": None},
+            {"6443/tcp": "127.0.0.1:37439"},
+        ),
+        (None, {}),
+    ],
+)
+def test_published_ports(bindings: Raw | None, ports: dict[str, str]) -> None:
+    it, run = docker()
+    lists_containers(run, [], [FOREIGN_CONTAINER | {"HostConfig": {"PortBindings": bindings}}])
+    assert it.containers({})[0].ports == ports
+
+
+def test_all_that_docker_says() -> None:
+    it, run = docker()
+    run.handle(["docker", "container", "inspect", "web"], json.dumps([FOREIGN_CONTAINER]))
+    assert it.inspect(["web"]) == [FOREIGN_CONTAINER]
+    assert it.inspect([]) == []
+    assert len(run.calls) == 1
+
+
+def test_what_a_container_wrote_to_either_stream() -> None:
+    it, run = docker()
+    run.handle(["docker", "logs", "--timestamps", "--tail=7", "web"], "out\n", stderr="err\n")
+    assert it.logs("web", tail=7) == "out\nerr\n"
 
 
 # --- networks

@@ -1,0 +1,189 @@
+"""What of GKE the lab claims to be, claim by claim: how, how truly, and by which tests.
+
+The README's table is made of this list (`invoke report --readme`), and so is the report that sets
+each claim against its tests' last results (`invoke report`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["emulated", "approximated", "absent"]
+
+DOCS = "https://cloud.google.com/"
+_GKE = f"{DOCS}kubernetes-engine/docs/"
+_LAB = "tests/e2e/lab/test_topology.py::"
+_ROUTING = "tests/e2e/routing/test_pod_to_pod.py::"
+_SERVICES = "tests/e2e/services/test_cluster_ip.py::"
+_BALANCERS = "tests/e2e/loadbalancing/test_external.py::"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A behaviour of GKE (`text`, Google's own page on it) and what stands for it here.
+
+    `limits` is where it differs. `tests` are pytest's node ids, or the beginnings of several; the
+    claim is proven when each of them has a result and all results are good. Code is in backquotes.
+    """
+
+    text: str
+    doc: str
+    status: Status
+    how: str = ""
+    limits: str = ""
+    tests: tuple[str, ...] = ()
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "VPC-native cluster: pods have addresses of their node's alias range, Services those of a "
+        "range of their own",
+        f"{_GKE}how-to/alias-ips",
+        "emulated",
+        "kind, kube-controller-manager's node IPAM",
+        tests=(
+            f"{_LAB}test_pods_lie_in_their_nodes_alias_range",
+            f"{_LAB}test_services_lie_in_the_services_range",
+        ),
+    ),
+    Claim(
+        "Maximum pods per node decide the size of a node's range",
+        f"{_GKE}how-to/flexible-pod-cidr",
+        "emulated",
+        "GKE's sizing table in `gkelab/ipam.py`; kubelet's `maxPods`",
+        tests=(
+            "tests/unit/test_ipam.py::test_node_mask_is_gkes_table",
+            f"{_LAB}test_a_node_takes_max_pods_per_node",
+        ),
+    ),
+    Claim(
+        "Pod to pod without NAT or overlay",
+        f"{_GKE}how-to/alias-ips",
+        "emulated",
+        "Cilium's native routing between nodes on one network",
+        "nodes route to each other; the VPC's own router is absent so far",
+        (
+            f"{_ROUTING}test_the_server_sees_the_clients_pod_address",
+            f"{_ROUTING}test_packets_between_nodes_carry_pod_addresses",
+            f"{_ROUTING}test_nobody_answers_at_an_address_that_no_pod_has",
+            f"{_ROUTING}test_a_closed_port_refuses",
+            f"{_LAB}test_no_overlay",
+        ),
+    ),
+    Claim(
+        "Dataplane V2: eBPF in place of kube-proxy",
+        f"{_GKE}concepts/dataplane-v2",
+        "emulated",
+        "Cilium: kube-proxy replacement, endpoint routes, 169.254.4.6 as the nodes' pod-side "
+        "address, Hubble and relay",
+        tests=(f"{_LAB}test_no_kube_proxy",),
+    ),
+    Claim(
+        "Services of type ClusterIP: spread over their pods, and the cluster's own",
+        f"{_GKE}concepts/service",
+        "emulated",
+        "Cilium's BPF maps; CoreDNS for names",
+        tests=(
+            f"{_SERVICES}test_every_pod_behind_it_answers",
+            f"{_SERVICES}test_by_name",
+            f"{_SERVICES}test_without_pods_it_does_not_answer",
+            f"{_SERVICES}test_it_is_unreachable_from_outside",
+            f"{_SERVICES}test_endpoints_are_the_pods",
+        ),
+    ),
+    Claim(
+        "ip-masq-agent: only what leaves the VPC sees a node's address",
+        f"{_GKE}concepts/ip-masquerade-agent",
+        "emulated",
+        "Cilium's, by a ConfigMap of the same name and form",
+    ),
+    Claim(
+        "NetworkPolicy",
+        f"{_GKE}how-to/network-policy",
+        "emulated",
+        "Cilium",
+        tests=("tests/e2e/policies/test_default_deny.py::test_allow_by_label",),
+    ),
+    Claim(
+        "External passthrough load balancer, and what its traffic policies keep of the client's "
+        "address",
+        f"{_GKE}concepts/service-load-balancer",
+        "approximated",
+        "MetalLB, layer 2, from a documentation range",
+        "one node announces an address",
+        (
+            f"{_BALANCERS}test_local_keeps_the_clients_address",
+            f"{_BALANCERS}test_cluster_hides_the_client_behind_a_node",
+            f"{_BALANCERS}test_a_deleted_service_stops_answering",
+        ),
+    ),
+    Claim(
+        "Internal passthrough load balancer (`networking.gke.io/load-balancer-type: Internal`)",
+        f"{_GKE}concepts/service-load-balancer-parameters",
+        "approximated",
+        "MetalLB, from a pool inside the subnet, by an admission policy",
+        "one node announces an address",
+        (f"{_BALANCERS}test_internal_takes_its_address_from_the_subnet",),
+    ),
+    Claim(
+        "Anthos Service Mesh: mTLS between workloads, STRICT and PERMISSIVE",
+        f"{DOCS}service-mesh/docs/security/configuring-mtls",
+        "emulated",
+        "Istio, default profile",
+        "without Google's managed parts",
+        ("tests/e2e/mesh/test_mtls.py::test_strict_refuses_plaintext",),
+    ),
+    Claim(
+        "Anthos Service Mesh: ingress gateway behind a load balancer",
+        f"{DOCS}service-mesh/legacy/in-cluster/operate-and-maintain/gateways",
+        "emulated",
+        "Istio's ingress gateway behind MetalLB",
+        "without Google's managed parts",
+        (
+            "tests/e2e/mesh/test_gateway.py::test_routes_by_path",
+            "tests/e2e/mesh/test_gateway.py::test_another_host_is_not_found",
+            "tests/e2e/mesh/test_gateway.py::test_the_backend_is_told_the_clients_address",
+        ),
+    ),
+    Claim(
+        "Node labels, `spec.providerID`",
+        f"{_GKE}concepts/cluster-architecture",
+        "emulated",
+        "as GKE's and GCE's",
+        tests=(f"{_LAB}test_nodes_have_their_fixed_address_and_gke_labels",),
+    ),
+    Claim(
+        "Managed control plane",
+        f"{_GKE}concepts/cluster-architecture",
+        "approximated",
+        "a kind node of the same subnet",
+        "it is visible, and takes an address",
+    ),
+    Claim(
+        "The VPC's own routing, anti-spoofing and firewall rules",
+        f"{DOCS}vpc/docs/firewalls",
+        "absent",
+    ),
+    Claim("Container-native load balancing (NEG)", f"{_GKE}how-to/standalone-neg", "absent"),
+    Claim("GKE Ingress", f"{_GKE}concepts/ingress", "absent"),
+    Claim("GKE Gateway", f"{_GKE}concepts/gateway-api", "absent"),
+    Claim("Cloud Router", f"{DOCS}network-connectivity/docs/router/concepts/overview", "absent"),
+    Claim("Traffic Director", f"{DOCS}traffic-director/docs/features", "absent"),
+    Claim("VMs and the Compute API", f"{DOCS}compute/docs/api/prereqs", "absent"),
+)
+
+
+def table(claims: Iterable[Claim] = CLAIMS) -> str:
+    """The claims as the README's table, in Markdown."""
+    lines = ["| GKE | here | how true |", "|---|---|---|"]
+    for claim in claims:
+        true = f"{claim.status}: {claim.limits}" if claim.limits else claim.status
+        cells = (f"[{_cell(claim.text)}]({claim.doc})", _cell(claim.how), _cell(true))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

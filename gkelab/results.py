@@ -1,0 +1,90 @@
+"""Where `invoke test` writes, and the last result of every test, whichever run it was of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from gkelab.supply.pins import ROOT
+
+REPORT = ROOT / "report"
+JUNIT, KEPT = "junit.xml", "results.json"
+
+# The worst last: a test whose teardown fails is there twice.
+OUTCOMES = ("passed", "skipped", "failed", "error")
+# JUnit's element for what is not passed.
+_ELEMENTS = {"skipped": "skipped", "failure": "failed", "error": "error"}
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """How a test ended. `test` is pytest's node id, `seconds` what it took, `at` when its run
+    ended (seconds since the epoch), `lab` the lab that it was run on ("" for unit tests)."""
+
+    __test__ = False  # pytest takes a class of such a name for tests
+
+    test: str
+    suite: str
+    outcome: str
+    seconds: float
+    message: str
+    at: float
+    lab: str
+
+    @property
+    def bad(self) -> bool:
+        """Whether it failed, in itself or in what it stands on."""
+        return self.outcome in ("failed", "error")
+
+
+def read_junit(text: str, lab: str, at: float) -> list[TestResult]:
+    """The tests of pytest's JUnit report, each once. Raises ElementTree.ParseError."""
+    found: dict[str, TestResult] = {}
+    for case in ElementTree.fromstring(text).iter("testcase"):
+        test = node_id(case.get("classname", ""), case.get("name", ""))
+        outcome, message = "passed", ""
+        for child in case:
+            if child.tag in _ELEMENTS:
+                outcome, message = _ELEMENTS[child.tag], child.get("message", "")
+        seconds = float(case.get("time", 0))
+        result = TestResult(test, suite_of(test), outcome, seconds, message, at, lab)
+        known = found.get(test)
+        if known is None or OUTCOMES.index(known.outcome) < OUTCOMES.index(outcome):
+            found[test] = result
+    return list(found.values())
+
+
+def node_id(classname: str, name: str) -> str:
+    """pytest's node id of a test that JUnit knows by a dotted name: a module, and perhaps classes
+    in it."""
+    parts = classname.split(".")
+    modules = [at for at, part in enumerate(parts) if part.startswith("test_")]
+    end = modules[0] + 1 if modules else len(parts)
+    return "::".join([f"{'/'.join(parts[:end])}.py", *parts[end:], name])
+
+
+def suite_of(test: str) -> str:
+    """The suite of a test: unit, or a folder of tests/e2e."""
+    parts = test.partition("::")[0].split("/")
+    return parts[2] if parts[:2] == ["tests", "e2e"] and len(parts) > 2 else "unit"
+
+
+def keep(report: Path, results: Iterable[TestResult]) -> None:
+    """Write these results over those that are kept of the same tests; all others stay."""
+    kept = {**load(report), **{result.test: result for result in results}}
+    listed = [asdict(kept[test]) for test in sorted(kept)]
+    new = report / f"{KEPT}.new"
+    new.write_text(json.dumps(listed, indent=1) + "\n")
+    new.replace(report / KEPT)
+
+
+def load(report: Path) -> Mapping[str, TestResult]:
+    """The last result of each test, by its node id; what cannot be read is as if it were not."""
+    try:
+        listed = json.loads((report / KEPT).read_text())
+        return {item["test"]: TestResult(**item) for item in listed}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
