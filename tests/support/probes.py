@@ -34,7 +34,7 @@ __all__ = [
     "udp",
 ]
 
-_SCRIPT = Path(inpod.__file__)
+SCRIPT = Path(inpod.__file__)
 # A command line's single word may have 128 KiB; a probe takes some 200 bytes of it.
 _IN_ONE_EXEC = 256
 
@@ -115,23 +115,36 @@ def dns(
     return probe_many(place, [wanted])[0]
 
 
-def _in_one_exec(place: Place, probes: Sequence[Probe]) -> list[Answer]:
+def as_json(probes: Sequence[Probe]) -> str:
+    """The probes as the script in the place takes them: one line."""
+    return json.dumps([asdict(probe) for probe in probes])
+
+
+def time_limit(probes: Sequence[Probe]) -> float:
+    """Seconds that these probes may take, made many at once."""
     waves = math.ceil(len(probes) / inpod.AT_ONCE)
     longest = max((probe.timeout for probe in probes), default=0)
-    listed = json.dumps([asdict(probe) for probe in probes])
-    done = place.exec(
-        ["python3", "-", listed],
-        input=_SCRIPT.read_text(encoding="utf-8"),
-        timeout=waves * longest + TIMEOUTS.exec_grace,
-    )
-    _, found, rest = done.stdout.rpartition(inpod.MARK)
+    return waves * longest + TIMEOUTS.exec_grace
+
+
+def answers(text: str) -> list[Answer]:
+    """The verdicts in what the script printed; none where their mark or their form is missing."""
+    _, found, rest = text.rpartition(inpod.MARK)
     try:
         verdicts = json.loads(rest) if found else []
     except ValueError:
         verdicts = []
-    if len(verdicts) != len(probes):
-        return [no_verdict(place, done)] * len(probes)
     return [_verdict(raw) for raw in verdicts]
+
+
+def _in_one_exec(place: Place, probes: Sequence[Probe]) -> list[Answer]:
+    done = place.exec(
+        ["python3", "-", as_json(probes)],
+        input=SCRIPT.read_text(encoding="utf-8"),
+        timeout=time_limit(probes),
+    )
+    found = answers(done.stdout)
+    return found if len(found) == len(probes) else [no_verdict(place, done)] * len(probes)
 
 
 def _verdict(raw: dict[str, Any]) -> Answer:
