@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import yaml
+from _pytest.mark import ParameterSet
 
 from gkelab.tools.kubectl import Kubectl, Object
 from tests.support.matrix import Matrix, compare
@@ -204,3 +206,28 @@ def prove(case: Case, reach: Reach, enforcer: Enforcer) -> None:
     reach.until_seen(opened, what=f"after {case.id} all is open again")
     if deviation:
         raise Deviation(deviation)
+
+
+def parameters(cases: Sequence[Case]) -> list[ParameterSet]:
+    """The cases for `pytest.mark.parametrize`. One with a link must come out as documented, no
+    worse and no better."""
+    return [
+        pytest.param(
+            case,
+            id=case.id,
+            marks=[pytest.mark.xfail(strict=True, raises=Deviation, reason=case.link)]
+            if case.link
+            else [],
+        )
+        for case in cases
+    ]
+
+
+def only(target: str, *sources: str) -> Expect:
+    """That nobody but these sources reaches the target."""
+    return lambda matrix: matrix.deny("*", target).allow(sources, target)
+
+
+def only_to(source: str, *targets: str) -> Expect:
+    """That the source reaches nothing but these targets."""
+    return lambda matrix: matrix.deny(source, "*").allow(source, targets)

@@ -22,8 +22,8 @@ class Spaces:
         """Make the namespaces and what is in them, and wait until the pods are Ready.
 
         Of the objects, those of kind Namespace give a namespace its labels; the others are placed
-        by `metadata.namespace`. Pods that name no node take turns on the workers, so that what
-        they do to each other is done within a node and between nodes.
+        by `metadata.namespace`. Pods that name no node take turns on two workers, so that
+        what they do to each other is done within a node and between nodes.
         """
         labels = {
             item["metadata"]["name"]: item["metadata"].get("labels", {})
@@ -33,7 +33,7 @@ class Spaces:
         for name, space in self.by_name.items():
             space.create(labels.get(name, {}))
         first = next(iter(self.by_name.values()))
-        workers = [node.name for node in first.cluster.workers]
+        workers = [node.name for node in first.cluster.workers[:2]]
         placed = spread(self.placed(i for i in objects if i["kind"] != "Namespace"), workers)
         first.kubectl.apply(with_image(first.lab, placed))
         for space in self.by_name.values():
