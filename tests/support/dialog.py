@@ -94,7 +94,6 @@ class Dialog:
         with self._process.stdout as lines:
             for line in lines:
                 self._lines.put(line)
-        self._readers[1].join(TIMEOUTS.dialog_end)  # why it ended, before that it has
         self._lines.put(_END)
 
     def _read_errors(self) -> None:
@@ -103,4 +102,5 @@ class Dialog:
             self._errors.extend(line.strip() for line in lines if line.strip())
 
     def _last_words(self, otherwise: object) -> str:
+        self._readers[1].join(TIMEOUTS.dialog_end)
         return self._errors[-1] if self._errors else str(otherwise)
