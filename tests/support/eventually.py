@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from gkelab.wait import WaitError, until
@@ -43,3 +43,24 @@ def eventually(
     except WaitError as error:
         raise AssertionError(str(error)) from None
     return answer[0]
+
+
+def names(answers: Iterable[Answer]) -> set[str]:
+    """Who answered; for one that nobody answered, how it ended."""
+    return {answer.who or str(answer.outcome) for answer in answers}
+
+
+def eventually_from(
+    ask: Callable[[], Iterable[Answer]], wanted: Collection[str], *, what: str
+) -> None:
+    """Ask for many answers again and again until just the wanted ones give them, twice in a row.
+    Raises WaitError with who gave the last ones. Names are as in `names`."""
+    until(
+        lambda: names(ask()),
+        lambda seen: seen == set(wanted),
+        what=what,
+        timeout=TIMEOUTS.datapath,
+        in_a_row=2,
+        interval=0.2,
+        describe=lambda seen: f"{', '.join(sorted(seen))} instead of {', '.join(sorted(wanted))}",
+    )

@@ -119,9 +119,19 @@ class Namespace:
 
     def service_ip(self, name: str) -> str:
         """A Service's ClusterIP."""
+        return str(self.service(name)["spec"]["clusterIP"])
+
+    def service(self, name: str) -> Object:
+        """A Service as the API has it."""
         found = self.kubectl.get("service", name, self.name)
         assert found is not None, f"no Service {name} in {self.name}"
-        return str(found["spec"]["clusterIP"])
+        return found
+
+    def slices(self, service: str) -> list[Object]:
+        """A Service's EndpointSlices."""
+        return self.kubectl.list(
+            "endpointslices", self.name, f"kubernetes.io/service-name={service}"
+        )
 
     def address(self, name: str) -> str:
         """A load balancer's address, once it has one."""
