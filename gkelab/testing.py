@@ -12,7 +12,8 @@ from gkelab.errors import LabError
 from gkelab.supply.pins import ROOT
 
 REPORT = ROOT / "report"
-# Suites that make labs of their own, beside the one under test or instead of it.
+# Suites that make labs of their own, beside the one under test or instead of it, or take away
+# from that one what the others stand on.
 APART = ("lifecycle",)
 WORKERS = 4  # probes wait for packets more than they compute
 
