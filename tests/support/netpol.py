@@ -19,7 +19,7 @@ Tree = Any  # YAML's mappings, lists and scalars
 
 
 class Deviation(AssertionError):
-    """The datapath does what it is documented to do, which is not what NetworkPolicy says."""
+    """The datapath does what it is documented to do, which is not what Kubernetes says."""
 
 
 @dataclass(frozen=True)

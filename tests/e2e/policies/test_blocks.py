@@ -6,13 +6,8 @@ balancer that keeps its address; pods go to it. Cilium's blocks never choose pod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 import pytest
 
-from gkelab.lab import manifest
-from gkelab.topology import Cluster, Node
 from tests.support.matrix import Matrix
 from tests.support.netpol import (
     Case,
@@ -33,11 +28,7 @@ from tests.support.netpol import (
     prove,
     to,
 )
-from tests.support.outside import routed
-from tests.support.probes import ContainerPlace, Probe
-from tests.support.reach import Reach, Target
-from tests.support.spaces import Spaces
-from tests.support.timeouts import TIMEOUTS
+from tests.support.reach import Reach
 
 pytestmark = pytest.mark.xdist_group("policies-blocks")
 
@@ -47,55 +38,6 @@ NO_NODES = (
     "https://docs.cilium.io/en/v1.19/security/policy/layer3/#selecting-nodes-with-cidr-ipblock"
 )
 CLIENT = block(Ref("client/32"))
-HOST_PORTS = (18080, 18081)
-
-
-def probe(address: str, number: int) -> Probe:
-    """A request to a workload's HTTP server."""
-    return Probe("http", address, number, timeout=TIMEOUTS.short)
-
-
-@pytest.fixture(scope="module")
-def reach(
-    two_workers: tuple[Node, Node], spaces: Spaces, cluster: Cluster, client: ContainerPlace
-) -> Iterator[Reach]:
-    """Pods to each other, to nodes ("near:18080"), to the client ("client:80") and to the DNS;
-    nodes and the client to the pods; the client through the load balancer ("balancer")."""
-    found = Reach()
-    pods = spaces.pods()
-    nodes = {node.name: str(node.address) for node in cluster.nodes}
-    outside = str(cluster.subnet.lab_address(0))
-    node_side = manifest("cilium/values.yaml")["extraConfig"]["local-router-ipv4"]
-    for name in ("x/a", "y/a"):
-        pod = pods[name]
-        found.source(name, spaces.place(name), {pod.ip})
-        target = Target(probe(pod.ip, 8080), "a", spaces.by_name[name[0]].name)
-        found.targets[name] = target
-        found.own.add((name, name))
-    for name in ("near", "far"):
-        pod = pods[f"z/{name}"]
-        # A node's own pods see it by its address in their network.
-        found.source(name, spaces.place(f"z/{name}"), {nodes[pod.node], node_side})
-        for number in HOST_PORTS:
-            target = Target(probe(nodes[pod.node], number), name, spaces.by_name["z"].name)
-            found.targets[f"{name}:{number}"] = target
-    found.source("client", client, {outside})
-    for number in (80, 8080):
-        found.targets[f"client:{number}"] = Target(probe(outside, number), client.name)
-    address = spaces.by_name["x"].address("outside")
-    found.targets["balancer"] = Target(probe(address, 80), "a", spaces.by_name["x"].name)
-    server = spaces.by_name["x"].kubectl.get("service", "kube-dns", "kube-system")
-    assert server is not None
-    question = Probe("dns", name="kubernetes.default.svc.cluster.local", timeout=TIMEOUTS.short)
-    found.targets["dns"] = Target(replace(question, server=server["spec"]["clusterIP"]))
-    hosts = ("near", "far", "client")
-    found.skipped |= {(host, f"{other}:*") for host in hosts for other in hosts}
-    found.skipped |= {(host, "dns") for host in hosts}
-    found.skipped |= {(name, "balancer") for name in ("x/a", "y/a", "near", "far")}
-    ways = {pods[name].ip: nodes[pods[name].node] for name in ("x/a", "y/a")}
-    with routed(spaces.by_name["x"].lab.docker, client.name, ways):
-        yield found
-    found.close()
 
 
 def into(*sources: str) -> Expect:
@@ -279,6 +221,6 @@ DIFFERENT = [
 
 
 @pytest.mark.parametrize("case", parameters([*INGRESS, *EGRESS, *HOSTS, *DIFFERENT]))
-def test_blocks(case: Case, reach: Reach, enforcer: Enforcer) -> None:
+def test_blocks(case: Case, outside_reach: Reach, enforcer: Enforcer) -> None:
     """The case's policies, and no others, decide who reaches whom."""
-    prove(case, reach, enforcer)
+    prove(case, outside_reach, enforcer)
