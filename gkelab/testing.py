@@ -20,7 +20,8 @@ from gkelab.results import JUNIT, REPORT, TestResult, keep, read_junit
 from gkelab.status import lab_status
 from gkelab.supply.pins import ROOT
 
-# Suites that make labs of their own, beside the one under test or instead of it.
+# Suites that make labs of their own, beside the one under test or instead of it, or take away
+# from that one what the others stand on.
 APART = ("lifecycle",)
 WORKERS = 4  # probes wait for packets more than they compute
 FAILED, INTERRUPTED = 1, 130  # pytest's exit code, and a shell's for Ctrl-C

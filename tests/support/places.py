@@ -29,8 +29,9 @@ class Place(Protocol):
         exit code alone is ever a verdict."""
         ...
 
-    def command(self, argv: Sequence[str]) -> list[str]:
-        """The command line, for this machine, that runs `argv` there without standard input."""
+    def command(self, argv: Sequence[str], *, stdin: bool = False) -> list[str]:
+        """The command line, for this machine, that runs `argv` there, with this machine's
+        standard input or without."""
         ...
 
 
@@ -65,10 +66,11 @@ class PodPlace:
         except CommandError as error:
             return _failed(error)
 
-    def command(self, argv: Sequence[str]) -> list[str]:
+    def command(self, argv: Sequence[str], *, stdin: bool = False) -> list[str]:
         """As Place says."""
         which = [f"--container={self.container}"] if self.container else []
-        where = [f"--namespace={self.namespace}", "exec", self.pod, *which]
+        how = ["--stdin"] if stdin else []
+        where = [f"--namespace={self.namespace}", "exec", *how, self.pod, *which]
         return self.kubectl.argv(*where, "--", *argv)
 
 
@@ -88,9 +90,9 @@ class ContainerPlace:
         except CommandError as error:
             return _failed(error)
 
-    def command(self, argv: Sequence[str]) -> list[str]:
+    def command(self, argv: Sequence[str], *, stdin: bool = False) -> list[str]:
         """As Place says."""
-        return ["docker", "exec", self.name, *argv]
+        return ["docker", "exec", *(["--interactive"] if stdin else []), self.name, *argv]
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class HostPlace:
         except CommandError as error:
             return _failed(error)
 
-    def command(self, argv: Sequence[str]) -> list[str]:
+    def command(self, argv: Sequence[str], *, stdin: bool = False) -> list[str]:
         """As Place says."""
         return list(argv)
 

@@ -34,7 +34,7 @@ __all__ = [
     "udp",
 ]
 
-_SCRIPT = Path(inpod.__file__)
+SCRIPT = Path(inpod.__file__)
 # A command line's single word may have 128 KiB; a probe takes some 200 bytes of it.
 _IN_ONE_EXEC = 256
 
@@ -115,24 +115,30 @@ def dns(
     return probe_many(place, [wanted])[0]
 
 
-def _in_one_exec(place: Place, probes: Sequence[Probe]) -> list[Answer]:
+def as_json(probes: Sequence[Probe]) -> str:
+    """The probes as the script in the place takes them: one line."""
+    return json.dumps([asdict(probe) for probe in probes])
+
+
+def time_limit(probes: Sequence[Probe]) -> float:
+    """Seconds that these probes may take, made many at once."""
     waves = math.ceil(len(probes) / inpod.AT_ONCE)
     longest = max((probe.timeout for probe in probes), default=0)
-    listed = json.dumps([asdict(probe) for probe in probes])
-    done = place.exec(
-        ["python3", "-", listed],
-        input=_SCRIPT.read_text(encoding="utf-8"),
-        timeout=waves * longest + TIMEOUTS.exec_grace,
-    )
-    _, found, rest = done.stdout.rpartition(inpod.MARK)
+    return waves * longest + TIMEOUTS.exec_grace
+
+
+def answers(text: str) -> list[Answer]:
+    """The verdicts in what the script printed; none where their mark or their form is missing."""
+    _, found, rest = text.rpartition(inpod.MARK)
     try:
         verdicts = json.loads(rest) if found else []
     except ValueError:
         verdicts = []
-    if len(verdicts) != len(probes):
-        answers = [no_verdict(place, done)] * len(probes)
-    else:
-        answers = [_verdict(raw) for raw in verdicts]
+    return [_verdict(raw) for raw in verdicts]
+
+
+def asked(answers: Sequence[Answer], place: Place, probes: Sequence[Probe]) -> list[Answer]:
+    """The answers with who asked whom, as a failing assertion says it."""
     return [
         replace(answer, asked=Asked(place, _target(probe)))
         for answer, probe in zip(answers, probes, strict=True)
@@ -145,6 +151,18 @@ def _target(probe: Probe) -> str:
         return f"the name {probe.name} ({probe.type}){server}"
     path = probe.path if probe.kind == "http" else ""
     return f"{probe.kind}://{probe.host}:{probe.port}{path}"
+
+
+def _in_one_exec(place: Place, probes: Sequence[Probe]) -> list[Answer]:
+    done = place.exec(
+        ["python3", "-", as_json(probes)],
+        input=SCRIPT.read_text(encoding="utf-8"),
+        timeout=time_limit(probes),
+    )
+    found = answers(done.stdout)
+    if len(found) != len(probes):
+        found = [no_verdict(place, done)] * len(probes)
+    return asked(found, place, probes)
 
 
 def _verdict(raw: dict[str, Any]) -> Answer:

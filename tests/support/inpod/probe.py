@@ -1,4 +1,5 @@
-"""Makes many probes at once and prints one verdict each: `python3 - LIST <probe.py`.
+"""Makes many probes at once and prints one verdict each: `python3 - LIST <probe.py`; or stays and
+answers a LIST a line with a line: `python3 -c "$(cat probe.py)" stay`.
 
 LIST is a JSON list of probes: kind (http, tcp, udp, dns), host, port and timeout (seconds), and by
 kind: payload (tcp, udp: the line to send; null for tcp is to connect alone), method, path and
@@ -26,6 +27,7 @@ import time
 from typing import Any
 
 MARK = "@gkelab-probe@"
+STAY = "stay"
 AT_ONCE = 32
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "PTR": 12, "TXT": 16, "AAAA": 28, "SRV": 33}
 RCODES = {0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
@@ -313,13 +315,18 @@ def attempt(probe: Probe) -> Verdict:
     return {**verdict, "seconds": round(time.monotonic() - start, 4)}
 
 
-def main() -> None:
-    """Make the probes of the first argument and print their verdicts."""
-    probes = json.loads(sys.argv[1])
-    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        verdicts = list(pool.map(attempt, probes))
+def answer(pool: concurrent.futures.Executor, probes: str) -> None:
+    """Make the probes of a list and print their verdicts."""
+    verdicts = list(pool.map(attempt, json.loads(probes)))
     sys.stdout.write(MARK + json.dumps(verdicts) + "\n")
     sys.stdout.flush()
+
+
+def main() -> None:
+    """Make the probes of the first argument, or of each line of standard input."""
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for probes in sys.stdin if sys.argv[1] == STAY else [sys.argv[1]]:
+            answer(pool, probes)
     os._exit(0)  # a resolver's thread may hang on; the verdicts are out
 
 

@@ -88,6 +88,8 @@ def test_the_settings_are_dataplane_v2s(lab: Lab) -> None:
     assert values["ipMasqAgent"]["enabled"] is True  # beside what the place adds
     assert values["endpointRoutes"] == {"enabled": True}
     assert values["socketLB"] == {"hostNamespaceOnly": True}
+    assert values["loadBalancer"] == {"serviceTopology": True}
+    assert values["rollOutCiliumPods"] is True
     assert values["hubble"]["relay"]["enabled"] is True
     assert "ipMasqAgent" in manifest("cilium/values.yaml")
 

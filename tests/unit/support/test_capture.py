@@ -54,7 +54,7 @@ class Played:
         self.started = list(argv)
         return self
 
-    def command(self, argv: Sequence[str]) -> list[str]:
+    def command(self, argv: Sequence[str], *, stdin: bool = False) -> list[str]:
         return ["there", *argv]
 
     def exec(

@@ -27,7 +27,7 @@ class Here:
         verdicts = [inpod.attempt(probe) for probe in json.loads(argv[2])]
         return Result(tuple(argv), 0, inpod.MARK + json.dumps(verdicts), "")
 
-    def command(self, argv: Sequence[str]) -> list[str]:
+    def command(self, argv: Sequence[str], *, stdin: bool = False) -> list[str]:
         return list(argv)
 
 

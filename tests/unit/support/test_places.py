@@ -49,12 +49,14 @@ def test_container() -> None:
     assert runner.seen == [(wanted, "", None, False)]
 
 
-def test_command_is_what_exec_runs_without_input() -> None:
+def test_command_is_what_exec_runs() -> None:
     runner = Recorder(FAILED)
     container = ContainerPlace(Docker(runner), "node")
     for place in (pod(runner), pod(runner, "web"), container, HostPlace(runner)):
         place.exec(["ip", "route"])
         assert runner.seen[-1][0] == place.command(["ip", "route"])
+        place.exec(["ip", "route"], input="text")
+        assert runner.seen[-1][0] == place.command(["ip", "route"], stdin=True)
 
 
 def test_time_outs_and_missing_tools_are_results() -> None:

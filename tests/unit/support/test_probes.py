@@ -38,7 +38,7 @@ class Broken:
         self.seen.append((argv, timeout))
         return self.result
 
-    def command(self, argv: Sequence[str]) -> list[str]:
+    def command(self, argv: Sequence[str], *, stdin: bool = False) -> list[str]:
         return list(argv)
 
 

@@ -1,0 +1,179 @@
+"""Which of a Service's servers a pod gets: its node's, its zone's, the one it had before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from gkelab.topology import Cluster, Node
+from gkelab.wait import until
+from tests.support.endpointslices import endpoints
+from tests.support.eventually import eventually_from, names
+from tests.support.namespace import Namespace, Pod
+from tests.support.netpol import Deviation
+from tests.support.outcomes import Answer, Outcome
+from tests.support.probes import http_many
+from tests.support.stats import requests_needed
+from tests.support.timeouts import TIMEOUTS
+
+pytestmark = pytest.mark.xdist_group("services-locality")
+
+MANY = requests_needed(1 / 2)
+SAME_ZONE = "https://github.com/cilium/cilium/pull/44771"
+REFUSED = {str(Outcome.REFUSED)}
+
+
+def asks(shared: Namespace, client: Pod, service: str) -> Callable[[], list[Answer]]:
+    """Many requests to a Service from one of the clients."""
+    url, place = f"http://{shared.service_ip(service)}/", shared.place(client)
+    return lambda: http_many(place, url, MANY, timeout=TIMEOUTS.short)
+
+
+def by_node(shared: Namespace, app: str) -> dict[str, Pod]:
+    """The pods of a DaemonSet by their node."""
+    return {pod.node: pod for pod in shared.pods(f"app={app}")}
+
+
+def all_servers(shared: Namespace) -> set[str]:
+    """The servers' names."""
+    return {pod.name for pod in shared.pods("app=server")}
+
+
+def test_internal_traffic_policy(shared: Namespace, two_workers: tuple[Node, Node]) -> None:
+    """Local: a pod gets its own node's server; Cluster: it gets all."""
+    servers, clients = by_node(shared, "server"), by_node(shared, "client")
+    for node in two_workers:
+        eventually_from(
+            asks(shared, clients[node.name], "local"),
+            {servers[node.name].name},
+            what=f"{node.name} serves itself",
+        )
+    shared.patch("service", "local", {"spec": {"internalTrafficPolicy": "Cluster"}})
+    for node in two_workers:
+        eventually_from(
+            asks(shared, clients[node.name], "local"),
+            all_servers(shared),
+            what=f"{node.name} is served by all",
+        )
+
+
+def test_internal_traffic_policy_without_a_server(
+    shared: Namespace, two_workers: tuple[Node, Node]
+) -> None:
+    """Local, and the only server on another node: nobody answers, until it is Cluster."""
+    here, there = two_workers
+    servers, clients = by_node(shared, "server"), by_node(shared, "client")
+    shared.label(f"pod/{servers[here.name].name}", side="one")
+    only = {servers[here.name].name}
+    eventually_from(asks(shared, clients[here.name], "one-sided"), only, what="served here")
+    eventually_from(asks(shared, clients[there.name], "one-sided"), REFUSED, what="not there")
+    shared.patch("service", "one-sided", {"spec": {"internalTrafficPolicy": "Cluster"}})
+    eventually_from(asks(shared, clients[there.name], "one-sided"), only, what="served there")
+
+
+def hinted(shared: Namespace, service: str) -> None:
+    """Wait until Kubernetes has given each of a Service's endpoints to its own zone."""
+    until(
+        lambda: endpoints(shared.slices(service)),
+        lambda seen: bool(seen) and all(each.zones == (each.zone,) for each in seen),
+        what=f"the endpoints of {service} are for their own zones",
+        timeout=TIMEOUTS.datapath,
+    )
+
+
+def test_prefer_close(shared: Namespace, cluster: Cluster, two_workers: tuple[Node, Node]) -> None:
+    """A pod gets the servers of its own zone; without trafficDistribution it gets all."""
+    assert len({node.zone for node in two_workers}) == 2
+    zones = {node.name: node.zone for node in cluster.workers}
+    hinted(shared, "close")
+    for client in shared.pods("app=client"):
+        same = {s.name for s in shared.pods("app=server") if zones[s.node] == zones[client.node]}
+        eventually_from(asks(shared, client, "close"), same, what=f"the zone of {client.node}")
+    shared.patch("service", "close", {"spec": {"trafficDistribution": None}})
+    for client in shared.pods("app=client"):
+        eventually_from(asks(shared, client, "close"), all_servers(shared), what="any zone")
+
+
+def test_prefer_close_falls_back(shared: Namespace, two_workers: tuple[Node, Node]) -> None:
+    """A zone without a server gets another zone's; with one of its own, just that."""
+    here, there = two_workers
+    servers, clients = by_node(shared, "server"), by_node(shared, "client")
+    far = asks(shared, clients[there.name], "close-one-sided")
+    shared.label(f"pod/{servers[here.name].name}", zone="one")
+    hinted(shared, "close-one-sided")
+    eventually_from(far, {servers[here.name].name}, what="a zone without a server")
+    shared.label(f"pod/{servers[there.name].name}", zone="one")
+    eventually_from(far, {servers[there.name].name}, what="a zone that has got one")
+
+
+@pytest.mark.xfail(strict=True, raises=Deviation, reason=SAME_ZONE)
+def test_prefer_same_zone(shared: Namespace, two_workers: tuple[Node, Node]) -> None:
+    """PreferSameZone is Kubernetes' new name for PreferClose; this Cilium does not know it and
+    spreads over all zones."""
+    hinted(shared, "close-by-its-new-name")
+    client = by_node(shared, "client")[two_workers[0].name]
+    ask = asks(shared, client, "close-by-its-new-name")
+    eventually_from(ask, all_servers(shared), what="as if it were not set")
+    raise Deviation(f"{client.name} in {two_workers[0].zone} is served by {all_servers(shared)}")
+
+
+def sticks(ask: Callable[[], list[Answer]], among: set[str]) -> str:
+    """Who alone of these answers, three times in a row."""
+    seen: list[set[str]] = []
+
+    def last_three() -> list[set[str]]:
+        seen.append(names(ask()))
+        return seen[-3:]
+
+    found = until(
+        last_three,
+        lambda three: (
+            len(three) == 3
+            and all(one == three[0] for one in three)
+            and len(three[0]) == 1
+            and three[0] <= among
+        ),
+        what=f"one of {', '.join(sorted(among))} answers alone",
+        timeout=TIMEOUTS.datapath,
+        interval=0.1,
+    )
+    (name,) = found[0]
+    return name
+
+
+def test_session_affinity(shared: Namespace, two_workers: tuple[Node, Node]) -> None:
+    """ClientIP: each client keeps its server; None: each gets all."""
+    clients = shared.pods("app=client")
+    for client in clients:
+        sticks(asks(shared, client, "sticky"), all_servers(shared))
+    loose = {"spec": {"sessionAffinity": "None", "sessionAffinityConfig": None}}
+    shared.patch("service", "sticky", loose)
+    for client in clients:
+        eventually_from(asks(shared, client, "sticky"), all_servers(shared), what="no affinity")
+
+
+def test_affinity_when_the_server_leaves(shared: Namespace, two_workers: tuple[Node, Node]) -> None:
+    """The client gets another server, and keeps that one when the first has come back."""
+    servers = {by_node(shared, "server")[node.name].name for node in two_workers}
+    for name in servers:
+        shared.label(f"pod/{name}", stays="yes")
+    ask = asks(shared, shared.pods("app=client")[0], "sticky-leaving")
+    both_there(shared, servers)
+    first = sticks(ask, servers)
+    (other,) = servers - {first}
+    shared.label(f"pod/{first}", stays=None)
+    eventually_from(ask, {other}, what=f"{first} has left")
+    shared.label(f"pod/{first}", stays="yes")
+    both_there(shared, servers)
+    assert sticks(ask, servers) == other
+
+
+def both_there(shared: Namespace, servers: set[str]) -> None:
+    """Wait until these are the Service's endpoints."""
+    until(
+        lambda: {each.pod for each in endpoints(shared.slices("sticky-leaving")) if each.ready},
+        lambda pods: pods == servers,
+        what=f"{', '.join(sorted(servers))} are the endpoints",
+        timeout=TIMEOUTS.datapath,
+    )
