@@ -19,7 +19,7 @@ from gkelab.progress import Lines
 from gkelab.steps.create_cluster import create_cluster, find_nodes, is_whole
 from gkelab.steps.create_networks import create_networks
 from gkelab.steps.deploy_workloads import deploy_mesh_workloads, deploy_workloads
-from gkelab.steps.hold_ranges import hold_in_nodes, hold_on_host
+from gkelab.steps.hold_ranges import hold_on_host
 from gkelab.steps.install_cilium import install_cilium, render_cilium
 from gkelab.steps.install_istio import install_gateway, install_istio, render_istio_objects
 from gkelab.steps.install_metallb import configure_pools, install_metallb, render_metallb
@@ -186,13 +186,6 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
     tasks = [*fills, *_render_tasks(lab, cluster), create]
     loads = _loads(lab, cluster, stores, stored)
     tasks += loads.values()
-    hold = Task(
-        f"hold:{name}",
-        partial(hold_in_nodes, lab, cluster),
-        (f"cluster:{name}",),
-        what="hold the made-up ranges in the nodes",
-    )
-    tasks.append(hold)
     for step in CLUSTER_STEPS:
         needs = [f"{need}:{name}" for need in step.needs]
         needs += [loads[image].name for image in step.images if image in loads]

@@ -18,7 +18,8 @@ from gkelab.render import Rendered
 from gkelab.shell import CommandError
 from gkelab.supply.imagestore import MOUNT, UNIT
 from gkelab.tools.docker import Container
-from gkelab.tools.kind import NodeSettings, cluster_config
+from gkelab.tools.iproute import unreachable_batch
+from gkelab.tools.kind import GOGC, NodeSettings, cluster_config
 from gkelab.tools.kubectl import Object
 from gkelab.topology import Cluster, Role
 from gkelab.wait import until
@@ -28,6 +29,16 @@ DROP_IN = "/etc/systemd/system/containerd.service.d/gkelab-store.conf"
 # kind applies this file when the API server is up, before it joins the workers.
 CNI = "/kind/manifests/default-cni.yaml"
 FINISHED = "/etc/gkelab/kind-finished"
+ROUTES = "/etc/gkelab/unreachable.routes"
+# What every node mounts beside its store: path in the node -> text. A node's routes go with its
+# network namespace when it stops, so that containerd, before which no pod is, puts them (back).
+# Programs in the node collect their garbage less often: less work, for memory that is there.
+FILES = {
+    "/etc/systemd/system/containerd.service.d/gkelab-routes.conf": (
+        f"[Service]\nExecStartPre=/usr/sbin/ip -batch {ROUTES}\n"
+    ),
+    "/etc/systemd/system.conf.d/gkelab.conf": f"[Manager]\nDefaultEnvironment=GOGC={GOGC}\n",
+}
 # In the words of docker, and of the system.
 PORT_TAKEN = re.compile(r"([0-9.]+:\d+)\b.*already (?:allocated|in use)")
 
@@ -58,7 +69,9 @@ def create_cluster(
     _refuse_vanished(lab, cluster, nodes)
     lab.docker.remove_containers([node.id for node in nodes])
     objects = cni()
-    settings = node_settings(lab, stores, objects.file)
+    folder = lab.folder / "kind" / cluster.name
+    mounts = _write_files(lab, folder / "files")
+    settings = node_settings(lab, stores, objects.file, mounts)
     lab.kind.create(
         cluster_config(cluster, lab.supplier.reference("node"), settings),
         network=cluster.subnet.docker_network,
@@ -68,7 +81,7 @@ def create_cluster(
             + [f"--label={key}={value}" for key, value in lab.labels("node").items()]
             for node in cluster.nodes
         },
-        folder=lab.folder / "kind" / cluster.name,
+        folder=folder,
         log=lab.log(f"kind-{cluster.name}"),
         timeout=lab.timeouts.create_cluster,
     )
@@ -180,18 +193,32 @@ def wait_for_api(lab: Lab, cluster: Cluster) -> None:
     )
 
 
-def node_settings(lab: Lab, stores: Mapping[Role, Path], cni: Path) -> NodeSettings:
+def node_settings(
+    lab: Lab, stores: Mapping[Role, Path], cni: Path, files: Mapping[str, str]
+) -> NodeSettings:
     """What the nodes mount: their role's image store, with the drop-in that makes containerd
-    take it; the CNI's objects, where kind looks for them; and the OCI runtime where this host
-    cannot grant every capability."""
+    take it; these files; the CNI's objects, where kind looks for them; and the OCI runtime where
+    this host cannot grant every capability."""
     mounts: dict[Role, dict[str, str]] = {
-        role: {str(store): MOUNT, str(store / UNIT): DROP_IN} for role, store in stores.items()
+        role: {str(store): MOUNT, str(store / UNIT): DROP_IN} | dict(files)
+        for role, store in stores.items()
     }
     mounts["control-plane"][str(cni)] = CNI
     if not lab.facts.missing_capabilities:
         return NodeSettings(mounts)
     runtime = {str(RUNTIME_DIR): str(RUNTIME_DIR)}
     return NodeSettings({role: mounts[role] | runtime for role in mounts}, str(RUNTIME))
+
+
+def _write_files(lab: Lab, folder: Path) -> dict[str, str]:
+    """Write what every node mounts; the mounts, host path to path in the node."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mounts = {}
+    for inside, text in {**FILES, ROUTES: unreachable_batch(lab.plan.held_inside())}.items():
+        file = folder / Path(inside).name
+        file.write_text(text)
+        mounts[str(file)] = inside
+    return mounts
 
 
 def _refuse_vanished(lab: Lab, cluster: Cluster, nodes: list[Container]) -> None:

@@ -1,28 +1,10 @@
-"""Unreachable routes under every made-up range, on the host and in each node and client: what
-no better route knows goes nowhere, instead of out of the machine."""
+"""Unreachable routes under every made-up range on the host: what no better route knows goes
+nowhere, instead of out of the machine. (Nodes and clients get theirs where they are made.)"""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from gkelab.graph import CACHED
 from gkelab.lab import Lab
-from gkelab.tools.iproute import unreachable_words
-from gkelab.topology import Cluster
-
-BATCH = "/etc/gkelab/unreachable.routes"
-UNIT = "/etc/systemd/system/gkelab-unreachable.service"
-# A node's routes go with its network namespace when it stops; its unit puts them back.
-UNIT_TEXT = f"""[Unit]
-Description=unreachable routes under the lab's made-up ranges
-Before=containerd.service kubelet.service
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/sbin/ip -batch {BATCH}
-[Install]
-WantedBy=multi-user.target
-"""
 
 
 def hold_on_host(lab: Lab) -> str:
@@ -39,25 +21,3 @@ def hold_on_host(lab: Lab) -> str:
         if (cluster.external_pool, bridge) not in routes:
             lab.ip.on_link(cluster.external_pool, bridge)
     return f"{len(missing)} ranges" if missing else CACHED
-
-
-def hold_in_nodes(lab: Lab, cluster: Cluster) -> str:
-    """Put the routes into every node of a cluster, now and at each of its starts."""
-    routes = "".join(
-        f"route replace {' '.join(unreachable_words(network))}\n"
-        for network in lab.plan.held_inside()
-    )
-
-    def hold(node: str) -> bool:
-        have = lab.docker.exec(node, ["cat", BATCH], check=False)
-        if have.code == 0 and have.stdout == routes:
-            return False
-        lab.docker.exec(node, ["mkdir", "-p", "/etc/gkelab"])
-        lab.docker.exec(node, ["tee", BATCH], input=routes)
-        lab.docker.exec(node, ["tee", UNIT], input=UNIT_TEXT)
-        lab.docker.exec(node, ["systemctl", "enable", "--now", "gkelab-unreachable.service"])
-        return True
-
-    with ThreadPoolExecutor() as pool:
-        changed = sum(pool.map(hold, [node.name for node in cluster.nodes]))
-    return f"{changed} nodes" if changed else CACHED

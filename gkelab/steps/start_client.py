@@ -7,7 +7,7 @@ from gkelab.graph import CACHED
 from gkelab.lab import Lab
 from gkelab.supply.archive import give_docker
 from gkelab.tools.docker import LABEL
-from gkelab.tools.iproute import unreachable_words
+from gkelab.tools.iproute import unreachable_batch
 from gkelab.topology import Subnet
 
 
@@ -53,10 +53,10 @@ def _start(lab: Lab, subnet: Subnet) -> bool:
 
 
 def _route(lab: Lab, subnet: Subnet, name: str) -> None:
-    lines = [f"route replace {' '.join(unreachable_words(n))}" for n in lab.plan.held_inside()]
-    lines += [
-        f"route replace {cluster.external_pool} dev eth0 scope link"
+    batch = unreachable_batch(lab.plan.held_inside())
+    batch += "".join(
+        f"route replace {cluster.external_pool} dev eth0 scope link\n"
         for cluster in lab.plan.clusters
         if cluster.subnet == subnet
-    ]
-    lab.docker.exec(name, ["ip", "-batch", "-"], input="\n".join(lines) + "\n")
+    )
+    lab.docker.exec(name, ["ip", "-batch", "-"], input=batch)

@@ -9,8 +9,8 @@ from pathlib import Path
 from gkelab.graph import CACHED, Task
 from gkelab.supply.cache import content_key, copy_tree
 from gkelab.supply.debian import base_image, base_reference
-from gkelab.supply.golang import build_programs, module_folder, module_key
-from gkelab.supply.pins import SupplierName
+from gkelab.supply.golang import build_programs, fetch_modules, module_folder, module_key
+from gkelab.supply.pins import ModulePin, SupplierName
 from gkelab.supply.supplier import FromCache
 
 
@@ -44,13 +44,7 @@ class Built(FromCache):
 
     def tasks(self) -> Sequence[Task]:
         """Modules in the order that brings the cluster up first; then images, tools, charts."""
-        tasks = [Task("debian", self._debian, what="Debian base")]
-        for name, pin in self.pins.modules.items():
-            key = module_key(pin)
-            done = self.cache.has("programs", name, key)
-            tasks.append(
-                Task(f"go:{name}", self._go_build(name), heavy=not done, what=f"build {name}")
-            )
+        tasks = [*self._go_tasks(), Task("debian", self._debian, what="Debian base")]
         for name, image in self.pins.images.items():
             needs = [f"go:{module}" for module in self.pins.modules_of(name)]
             needs += ["debian"] if image.based else []
@@ -63,6 +57,27 @@ class Built(FromCache):
         for name in self.pins.charts:
             tasks.append(Task(f"chart:{name}", self._chart(name)))
         return tasks
+
+    def _go_tasks(self) -> list[Task]:
+        """A module is built while the next ones are fetched, one after the other in that order."""
+        tasks: list[Task] = []
+        fetched: tuple[str, ...] = ()
+        for name, pin in self.pins.modules.items():
+            if self.cache.has("programs", name, module_key(pin)):
+                tasks.append(Task(f"go:{name}", lambda: CACHED))
+                continue
+            fetch = Task(f"fetch:{name}", self._fetch(pin), fetched, what=f"fetch {name}")
+            fetched = (fetch.name,)
+            what = f"build {name}"
+            tasks += [fetch, Task(f"go:{name}", self._go_build(name), fetched, True, what)]
+        return tasks
+
+    def _fetch(self, pin: ModulePin) -> Callable[[], str]:
+        def fetch() -> str:
+            fetch_modules(self.go(), pin)
+            return CACHED
+
+        return fetch
 
     def _installed(self, name: str) -> Path | None:
         """A right installed program; not even looked for when its module is built already, or is
@@ -88,8 +103,6 @@ class Built(FromCache):
     def _go_build(self, name: str) -> Callable[[], str]:
         def build() -> str:
             pin = self.pins.modules[name]
-            if self.cache.has("programs", name, module_key(pin)):
-                return CACHED
             build_programs(self.go(), name, pin)
             return pin.version
 

@@ -119,6 +119,16 @@ def build_argv(go: Go, pin: ModulePin, source: Path, out: Path) -> list[str]:
     return [*argv, *pin.packages.values()]
 
 
+def fetch_modules(go: Go, pin: ModulePin) -> None:
+    """Download the module and all that its programs import: the network's part of a build, which
+    need not wait for another build's compiler. Raises LabError or CommandError as a build does."""
+    source = module_folder(go, pin)
+    folder = ROOT / "builds" / pin.build if pin.build else source
+    argv = [str(go.program), "list", "-C", str(folder), "-deps", "-f", ""]
+    argv += ["-tags", ",".join(pin.tags)] if pin.tags else []
+    go.run([*argv, *pin.packages.values()], env=go.environment)
+
+
 def build_programs(go: Go, name: str, pin: ModulePin) -> Path:
     """The folder that holds the module's programs under their names in `packages`."""
 

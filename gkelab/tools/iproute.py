@@ -62,6 +62,12 @@ def unreachable_words(network: IPv4Network) -> list[str]:
     return ["unreachable", str(network), "metric", LAST_METRIC]
 
 
+def unreachable_batch(ranges: Sequence[IPv4Network]) -> str:
+    """The routes that stand under made-up ranges, for `ip -batch`."""
+    lines = (f"route replace {' '.join(unreachable_words(network))}\n" for network in ranges)
+    return "".join(lines)
+
+
 def parse_routes(text: str) -> list[Route]:
     """`ip -json route show`; routes that are not of IPv4 networks are passed over."""
     return [

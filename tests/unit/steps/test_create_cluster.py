@@ -430,15 +430,34 @@ def test_somebody_elses_cluster_of_that_name_is_refused_and_left_alone(
 # --- what nodes mount
 
 
+def test_every_node_mounts_the_routes_under_the_made_up_ranges_and_who_puts_them(
+    lab: Lab, run: Recorder, applied: Applied
+) -> None:
+    lists_containers(run, LABEL, [])
+    makes(lab, run)
+    create(lab, applied)
+    call = next(call for call in run.calls if list(call.argv) == kind_create(lab))
+    for node in yaml.safe_load(call.input or "")["nodes"]:
+        mounts = {each["containerPath"]: Path(each["hostPath"]) for each in node["extraMounts"]}
+        routes = mounts["/etc/gkelab/unreachable.routes"].read_text().splitlines()
+        assert "route replace unreachable 10.0.0.0/20 metric 4000000000" in routes
+        assert len(routes) == len(lab.plan.held_inside())
+        drop_in = "/etc/systemd/system/containerd.service.d/gkelab-routes.conf"
+        unit = mounts[drop_in].read_text().splitlines()
+        assert "ExecStartPre=/usr/sbin/ip -batch /etc/gkelab/unreachable.routes" in unit
+
+
 def test_nodes_mount_their_roles_store_and_the_control_plane_the_cni(lab: Lab) -> None:
-    settings = node_settings(lab, STORES, RENDERED.file)
+    settings = node_settings(lab, STORES, RENDERED.file, {"/f": "/inside"})
     assert settings.mounts["worker"] == {
         "/s/worker": "/gkelab/store",
         "/s/worker/store.conf": DROP_IN,
+        "/f": "/inside",
     }
     assert settings.mounts["control-plane"] == {
         "/s/cp": "/gkelab/store",
         "/s/cp/store.conf": DROP_IN,
+        "/f": "/inside",
         "/rendered/objects.yaml": CNI,
     }
     assert settings.runtime == ""
@@ -446,11 +465,11 @@ def test_nodes_mount_their_roles_store_and_the_control_plane_the_cni(lab: Lab) -
 
 def test_where_capabilities_are_missing_nodes_get_a_runtime(tmp_path: Path, run: Recorder) -> None:
     lab = make_lab(tmp_path, run, missing_capabilities=("CAP_PERFMON",))
-    settings = node_settings(lab, STORES, RENDERED.file)
+    settings = node_settings(lab, STORES, RENDERED.file, {"/f": "/inside"})
     assert settings.runtime == str(RUNTIME)
     assert all(mounts[str(RUNTIME_DIR)] == str(RUNTIME_DIR) for mounts in settings.mounts.values())
     allowed = replace(lab, facts=replace(lab.facts, missing_capabilities=()))
-    assert node_settings(allowed, STORES, RENDERED.file).runtime == ""
+    assert node_settings(allowed, STORES, RENDERED.file, {}).runtime == ""
 
 
 # --- adopt

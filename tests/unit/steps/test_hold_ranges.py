@@ -1,4 +1,4 @@
-"""Unreachable routes under the made-up ranges, on the host and in the nodes."""
+"""Unreachable routes under the made-up ranges, on the host."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from gkelab.graph import CACHED
 from gkelab.lab import Lab
-from gkelab.steps.hold_ranges import BATCH, UNIT, UNIT_TEXT, hold_in_nodes, hold_on_host
+from gkelab.steps.hold_ranges import hold_on_host
 from tests.support.recorder import Recorder
-from tests.unit.steps import inside, make_lab, two_regions
+from tests.unit.steps import make_lab, two_regions
 from tests.unit.tools import FOREIGN_NETWORK, Raw, lists_networks, own_networks, recorded, text
 
 SHOW = ["ip", "-json", "-4", "route", "show"]
@@ -22,10 +22,6 @@ MADE_UP = (
     *("10.0.0.0/20", "10.0.16.0/25", "35.191.0.0/16", "130.211.0.0/22"),
     *("192.168.240.0/20", "198.51.100.0/24", "203.0.113.0/26"),
 )
-ROUTES = "".join(
-    f"route replace unreachable {net} metric 4000000000\n" for net in (*MADE_UP, "169.254.0.0/16")
-)
-NODES = ("vpc-native-control-plane", "vpc-native-worker", "vpc-native-worker2")
 
 
 @pytest.fixture
@@ -111,46 +107,3 @@ def test_each_cluster_has_its_pool_on_its_own_subnets_bridge(tmp_path: Path, run
         run.handle(argv)
     hold_on_host(lab)
     assert [argv for argv in run.argvs if argv[:3] == REPLACE] == expected
-
-
-# --- in the nodes
-
-
-def expect_hold(run: Recorder, node: str) -> list[list[str]]:
-    argvs = [
-        inside(node, "mkdir", "-p", "/etc/gkelab"),
-        inside(node, "tee", BATCH, stdin=True),
-        inside(node, "tee", UNIT, stdin=True),
-        inside(node, "systemctl", "enable", "--now", "gkelab-unreachable.service"),
-    ]
-    for argv in argvs:
-        run.handle(argv)
-    return argvs
-
-
-def test_every_node_gets_the_routes_and_a_unit_that_puts_them_back(lab: Lab, run: Recorder) -> None:
-    for node in NODES:
-        run.handle(inside(node, "cat", BATCH), code=1)
-        expect_hold(run, node)
-    assert hold_in_nodes(lab, lab.plan.clusters[0]) == "3 nodes"
-    given = [call.input for call in run.calls if call.input]
-    assert sorted(given) == sorted([ROUTES, UNIT_TEXT] * 3)
-    assert f"-batch {BATCH}" in UNIT_TEXT
-    mine = [argv for argv in run.argvs if NODES[1] in argv]
-    assert mine == [inside(NODES[1], "cat", BATCH), *expect_hold(Recorder(), NODES[1])]
-
-
-def test_nodes_that_have_them_are_left_alone(lab: Lab, run: Recorder) -> None:
-    for node in NODES:
-        run.handle(inside(node, "cat", BATCH), ROUTES)
-    assert hold_in_nodes(lab, lab.plan.clusters[0]) == CACHED
-    assert len(run.calls) == 3
-
-
-def test_a_node_with_other_ranges_gets_these(lab: Lab, run: Recorder) -> None:
-    run.handle(inside(NODES[0], "cat", BATCH), ROUTES.replace("/25", "/24"))
-    for node in NODES[1:]:
-        run.handle(inside(node, "cat", BATCH), ROUTES)
-    argvs = expect_hold(run, NODES[0])
-    assert hold_in_nodes(lab, lab.plan.clusters[0]) == "1 nodes"
-    assert [argv for argv in run.argvs if argv in argvs] == argvs

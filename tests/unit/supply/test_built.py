@@ -135,6 +135,27 @@ def test_a_module_is_built(built: Built, run: Recorder, path: Path) -> None:
     assert task(built, "go:net").run() == CACHED
 
 
+def test_modules_are_fetched_one_after_the_other_each_before_its_build(
+    built: Built, run: Recorder, path: Path
+) -> None:
+    names = list(built.pins.modules)
+    for before, name in zip(["", *names], names, strict=False):
+        assert task(built, f"fetch:{name}").needs == ((f"fetch:{before}",) if before else ())
+        assert task(built, f"go:{name}").needs == (f"fetch:{name}",)
+    go = go_program(run, path)
+    _, source = download(built, run, go)
+    argv = [str(go), "list", "-C", str(source), "-deps", "-f", "", "./cmd/agent", "./cmd/watch"]
+    run.handle(argv)
+    task(built, "fetch:net").run()
+    assert run.argvs[-1] == argv
+
+
+def test_what_is_built_is_not_fetched(built: Built) -> None:
+    fill(built, "net")
+    assert task(built, "go:net").needs == ()
+    assert "fetch:net" not in [each.name for each in built.tasks()]
+
+
 def broken_module(built: Built, run: Recorder, path: Path, stdout: str, stderr: str = "") -> str:
     go = go_program(run, path)
     argv = [str(go), "mod", "download", "-json", "example.com/net@v1"]
