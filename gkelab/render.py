@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from gkelab.errors import LabError
 from gkelab.lab import Lab
 from gkelab.supply.cache import Cache, content_key
 
@@ -30,21 +32,33 @@ class Rendered:
         return [item for item in yaml.load_all(self.file.read_text(), yaml.CSafeLoader) if item]
 
 
-def chart_key(lab: Lab, chart: str, values: Mapping[str, Any]) -> str:
-    """The key of a chart's objects with these values."""
+def chart_key(
+    lab: Lab, chart: str, values: Mapping[str, Any], patches: Mapping[str, Any] | None = None
+) -> str:
+    """The key of a chart's objects with these values and patches."""
     pin = lab.supplier.pins.charts[chart]
-    return _key(lab, chart, pin.version, values)
+    return _key(lab, chart, pin.version, {**values, "/patches": patches} if patches else values)
 
 
-def render_chart(lab: Lab, chart: str, namespace: str, values: Mapping[str, Any]) -> Rendered:
-    """A chart's objects with these values."""
+def render_chart(
+    lab: Lab,
+    chart: str,
+    namespace: str,
+    values: Mapping[str, Any],
+    patches: Mapping[str, Any] | None = None,
+) -> Rendered:
+    """A chart's objects with these values; `patches`, by "Kind/name", are merged into them.
+
+    Raises LabError for a patch of an object that the chart does not have.
+    """
 
     def template() -> str:
         kubernetes = lab.supplier.pins.tools["kubectl"].version_of(lab.supplier.name)
         folder = lab.supplier.chart(chart)
-        return lab.helm.template(chart, folder, namespace, kubernetes, values)
+        text = lab.helm.template(chart, folder, namespace, kubernetes, values)
+        return patched(text, patches) if patches else text
 
-    return _render(lab, chart, chart_key(lab, chart, values), template)
+    return _render(lab, chart, chart_key(lab, chart, values, patches), template)
 
 
 def istio_key(lab: Lab, operator: Mapping[str, Any]) -> str:
@@ -60,6 +74,29 @@ def render_istio(lab: Lab, operator: Mapping[str, Any]) -> Rendered:
         istio_key(lab, operator),
         lambda: lab.istioctl.generate(operator, lab.folder / "istio"),
     )
+
+
+def patched(text: str, patches: Mapping[str, Any]) -> str:
+    """YAML documents with patches merged in, by "Kind/name"; lists are merged item by item.
+
+    Raises LabError for a patch of an object that is not there.
+    """
+    objects = [item for item in yaml.load_all(text, yaml.CSafeLoader) if item]
+    by_name = {f"{item['kind']}/{item.get('metadata', {}).get('name')}": item for item in objects}
+    for name, patch in patches.items():
+        if name not in by_name:
+            raise LabError(f"There is no {name} to patch", "look at the chart's new version")
+        by_name[name].update(_merged(by_name[name], patch))
+    return yaml.dump_all(objects, Dumper=yaml.CSafeDumper, sort_keys=False)
+
+
+def _merged(base: Any, patch: Any) -> Any:
+    if isinstance(patch, Mapping) and isinstance(base, Mapping):
+        return {**base, **{key: _merged(base.get(key), value) for key, value in patch.items()}}
+    if isinstance(patch, list) and isinstance(base, list):
+        pairs = zip_longest(base, patch)
+        return [_merged(old, new) if new is not None else old for old, new in pairs]
+    return patch
 
 
 def _key(lab: Lab, name: str, version: str, values: Mapping[str, Any]) -> str:

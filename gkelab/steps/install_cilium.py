@@ -26,7 +26,8 @@ def install_cilium(lab: Lab, cluster: Cluster, applied: Applied) -> str:
 
 def render_cilium(lab: Lab, cluster: Cluster) -> Rendered:
     """Cilium's objects for this cluster."""
-    return render_chart(lab, "cilium", NAMESPACE, cilium_values(lab, cluster))
+    patches = manifest("cilium/patches.yaml")
+    return render_chart(lab, "cilium", NAMESPACE, cilium_values(lab, cluster), patches)
 
 
 def cilium_values(lab: Lab, cluster: Cluster) -> dict[str, Any]:

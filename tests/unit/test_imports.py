@@ -51,7 +51,7 @@ MAY = {
     "lab": ("host.facts", "paths", "shell", "supply", "timeouts", "tools", "topology"),
     "access": ("errors", "kubeconfig", "lab", "tools", "topology"),
     "applied": ("supply.cache", "tools.kubectl"),
-    "render": ("lab", "supply.cache"),
+    "render": ("errors", "lab", "supply.cache"),
     "steps": (
         *("access", "applied", "errors", "graph", "lab", "render"),
         *("shell", "tools", "topology", "wait"),

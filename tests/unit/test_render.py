@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gkelab.errors import LabError
 from gkelab.lab import Lab
 from gkelab.render import chart_key, istio_key, render_chart, render_istio
 from gkelab.shell import CommandError
@@ -50,6 +51,26 @@ def test_a_chart_is_rendered_once(lab: Lab, run: Recorder) -> None:
     assert first.objects() == OBJECTS
     assert run.argvs == [template(lab)]
     assert first.key == chart_key(lab, "metallb", VALUES)
+
+
+def test_patches_are_merged_into_the_objects_that_they_name(lab: Lab, run: Recorder) -> None:
+    relay = {
+        "kind": "Deployment",
+        "metadata": {"name": "relay"},
+        "spec": {"containers": [{"name": "a", "probe": {"delay": 10, "port": 1}}, {"name": "b"}]},
+    }
+    run.handle(template(lab), yaml.safe_dump_all([relay, {"kind": "X", "metadata": {"name": "x"}}]))
+    patches = {"Deployment/relay": {"spec": {"containers": [{"probe": {"delay": 1}}]}}}
+    made = render_chart(lab, "metallb", "metallb-system", VALUES, patches)
+    containers = made.objects()[0]["spec"]["containers"]
+    assert containers == [{"name": "a", "probe": {"delay": 1, "port": 1}}, {"name": "b"}]
+    assert made.key != chart_key(lab, "metallb", VALUES)
+
+
+def test_a_patch_of_nothing_is_refused(lab: Lab, run: Recorder) -> None:
+    run.handle(template(lab), yaml.safe_dump({"kind": "X", "metadata": {"name": "x"}}))
+    with pytest.raises(LabError, match="There is no Deployment/relay to patch"):
+        render_chart(lab, "metallb", "metallb-system", VALUES, {"Deployment/relay": {}})
 
 
 def test_the_cache_is_the_machines_and_not_the_labs(lab: Lab, run: Recorder) -> None:

@@ -74,7 +74,8 @@ def api(words: list[str]) -> tuple[int, str]:
     said = " ".join(words)
     if "template" in said or "generate" in said:
         secret = f"kind: Secret\ndata:\n  x: {HIDDEN}\n"
-        return 0, f"kind: ConfigMap\n---\n{secret}---\nkind: CustomResourceDefinition\n"
+        relay = "---\nkind: Deployment\nmetadata: {name: hubble-relay}\n"
+        return 0, f"kind: ConfigMap\n---\n{secret}---\nkind: CustomResourceDefinition\n{relay}"
     if "api-resources" in said:
         return 0, "pods\nnodes\nservices\nsecrets\ndeployments.apps\n"
     if "get pods" in said and "--output=json" in said:

@@ -15,10 +15,12 @@ from gkelab.topology import parse, resolve
 from tests.support.recorder import Recorder
 from tests.unit.steps import applied_objects, applies, declared, fresh, make_lab, two_regions
 
-OBJECTS = [
+CHART = [
     {"kind": "Namespace", "metadata": {"name": "cilium-secrets"}},
     {"kind": "DaemonSet", "metadata": {"name": "cilium"}},
+    {"kind": "Deployment", "metadata": {"name": "hubble-relay"}},
 ]
+OBJECTS = [*CHART[:2], {**CHART[2], **manifest("cilium/patches.yaml")["Deployment/hubble-relay"]}]
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def run() -> Recorder:
 @pytest.fixture
 def lab(tmp_path: Path, run: Recorder) -> Lab:
     lab = make_lab(tmp_path, run)
-    run.handle(template(lab), yaml.safe_dump_all(OBJECTS))
+    run.handle(template(lab), yaml.safe_dump_all(CHART))
     return lab
 
 
