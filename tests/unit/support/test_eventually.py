@@ -1,0 +1,36 @@
+"""Asking until the answer is as expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from tests.support.eventually import eventually, names
+from tests.support.outcomes import Answer, Outcome
+
+LATE = Answer(Outcome.TIMEOUT)
+
+
+def good(pod: str = "a") -> Answer:
+    return Answer(Outcome.OK, body={"pod": pod, "source": "10.4.0.2"})
+
+
+def told(answers: Iterable[Answer]) -> Callable[[], Answer]:
+    left = list(answers)
+    return lambda: left.pop(0) if len(left) > 1 else left[0]
+
+
+def test_it_asks_until_it_is_so_twice_in_a_row() -> None:
+    ask = told([LATE, good(), good("b"), good(), good(), LATE])
+    assert eventually(ask, who="a", saw="10.4.0.2", what="a answers") == good()
+    assert ask() is LATE
+
+
+def test_it_says_what_it_saw_last() -> None:
+    with pytest.raises(AssertionError, match=r"a answers .*x: expected OK from a, but saw T"):
+        eventually(told([LATE]), who="a", from_="x", what="a answers", timeout=0)
+
+
+def test_names_of_who_answered_and_outcomes_of_who_did_not() -> None:
+    assert names([good(), good("b"), good(), LATE]) == {"a", "b", "TIMEOUT"}
