@@ -50,9 +50,9 @@ def wearing(shared: Namespace, client: ContainerPlace, node: Node, address: str)
         yield
 
 
-def ask(shared: Namespace, pod: Pod, address: str) -> Answer:
+def ask(shared: Namespace, pod: Pod, address: str, timeout: float = TIMEOUTS.probe) -> Answer:
     """A request of the pod to the client outside, at that address."""
-    return http(shared.place(pod), f"http://{address}:8080/", timeout=TIMEOUTS.short)
+    return http(shared.place(pod), f"http://{address}:8080/", timeout=timeout)
 
 
 def test_the_world_sees_the_node(
@@ -64,7 +64,7 @@ def test_the_world_sees_the_node(
     with wearing(shared, client, node, public):
         answer = ask(shared, pod, public)
         expect(answer, who=client.name, saw=str(node.address), from_=pod.name, to=public)
-    nobody = ask(shared, pod, public)
+    nobody = ask(shared, pod, public, TIMEOUTS.short)
     assert nobody.outcome in (Outcome.TIMEOUT, Outcome.UNREACHABLE), nobody
 
 
@@ -74,7 +74,8 @@ def test_the_vpc_sees_the_pod(
     """At an address of the VPC a pod is seen as itself. So the other end must know the way to it:
     without one, the pod gets no answer."""
     inside = str(shared.cluster.subnet.lab_address(0))
-    expect(ask(shared, pod, inside), outcome=Outcome.TIMEOUT, from_=pod.name, to=inside)
+    silence = ask(shared, pod, inside, TIMEOUTS.short)
+    expect(silence, outcome=Outcome.TIMEOUT, from_=pod.name, to=inside)
     with routed(shared.lab.docker, client.name, {pod.ip: str(node.address)}):
         answer = ask(shared, pod, inside)
     expect(answer, who=client.name, saw=pod.ip, from_=pod.name, to=inside)
