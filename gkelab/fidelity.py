@@ -98,13 +98,25 @@ CLAIMS: tuple[Claim, ...] = (
         f"{_GKE}concepts/ip-masquerade-agent",
         "emulated",
         "Cilium's, by a ConfigMap of the same name and form",
+        tests=(
+            "tests/e2e/routing/test_outside.py::test_the_world_sees_the_node",
+            "tests/e2e/routing/test_outside.py::test_the_vpc_sees_the_pod",
+            "tests/e2e/routing/test_outside.py::test_on_prem_sees_the_pod",
+        ),
     ),
     Claim(
         "NetworkPolicy",
         f"{_GKE}how-to/network-policy",
         "emulated",
         "Cilium",
-        tests=("tests/e2e/policies/test_default_deny.py::test_allow_by_label",),
+        tests=(
+            "tests/e2e/policies/test_default_deny.py::test_allow_by_label",
+            "tests/e2e/policies/test_ingress.py::test_ingress",
+            "tests/e2e/policies/test_egress.py::test_egress",
+            "tests/e2e/policies/test_ports.py::test_ports",
+            "tests/e2e/policies/test_blocks.py::test_blocks",
+            "tests/e2e/policies/test_changes.py::test_order",
+        ),
     ),
     Claim(
         "External passthrough load balancer, and what its traffic policies keep of the client's "
@@ -115,7 +127,7 @@ CLAIMS: tuple[Claim, ...] = (
         "one node announces an address",
         (
             f"{_BALANCERS}test_local_keeps_the_clients_address",
-            f"{_BALANCERS}test_cluster_hides_the_client_behind_a_node",
+            f"{_BALANCERS}test_cluster_hides_the_client_behind_the_node_on_the_way",
             f"{_BALANCERS}test_a_deleted_service_stops_answering",
         ),
     ),
@@ -126,6 +138,17 @@ CLAIMS: tuple[Claim, ...] = (
         "MetalLB, from a pool inside the subnet, by an admission policy",
         "one node announces an address",
         (f"{_BALANCERS}test_internal_takes_its_address_from_the_subnet",),
+    ),
+    Claim(
+        "Load balancers that share an address (the same `spec.loadBalancerIP`)",
+        f"{_GKE}concepts/service-load-balancer-parameters",
+        "approximated",
+        "MetalLB's sharing, by an admission policy",
+        "any address of a pool counts as reserved; not for two of policy Local with different pods",
+        (
+            "tests/e2e/loadbalancing/test_sharing.py::test_ports_of_one_address",
+            "tests/e2e/loadbalancing/test_sharing.py::test_a_port_is_given_once",
+        ),
     ),
     Claim(
         "Anthos Service Mesh: mTLS between workloads, STRICT and PERMISSIVE",

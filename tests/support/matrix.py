@@ -26,6 +26,7 @@ SYMBOLS = {
     Outcome.UNREACHABLE: "U",
     Outcome.DNS_ERROR: "D",
     Outcome.TLS_ERROR: "S",
+    Outcome.TOO_LONG: "L",
     Outcome.PROBE_BROKEN: "!",
 }
 SAME, IGNORED, MISSING = ".", "_", "?"

@@ -24,6 +24,7 @@ class Outcome(Enum):
     UNREACHABLE = "UNREACHABLE"
     DNS_ERROR = "DNS_ERROR"
     TLS_ERROR = "TLS_ERROR"
+    TOO_LONG = "TOO_LONG"  # for the path, and not to be fragmented
     PROBE_BROKEN = "PROBE_BROKEN"
 
     def __str__(self) -> str:

@@ -21,12 +21,13 @@ from gkelab.host.prepare import docker_answers
 from gkelab.lab import Lab
 from gkelab.lock import hold
 from gkelab.paths import default_paths
-from gkelab.shell import Result, run
+from gkelab.shell import run
 from gkelab.status import lab_status
 from gkelab.supply.pins import ROOT
 from gkelab.tools.docker import LABEL, Docker
 from gkelab.tools.iproute import PROTOCOL
 from gkelab.wait import until
+from tests.support.invoke import invoke
 from tests.support.outcomes import Outcome
 from tests.support.probes import ContainerPlace, http
 from tests.support.say import expect
@@ -34,11 +35,6 @@ from tests.support.say import expect
 pytestmark = pytest.mark.xdist_group("small")
 
 FOREIGN = "somebody-elses"
-
-
-def invoke(*words: str, check: bool = True, **env: str) -> Result:
-    """An `invoke` command, as a person types it."""
-    return run([sys.executable, "-m", "invoke", *words], cwd=ROOT, env=env, check=check)
 
 
 @pytest.fixture(scope="module")

@@ -1,33 +1,60 @@
-"""Pods on different nodes talk with their own addresses, un-NATed and unencapsulated."""
+"""Pods on different nodes talk with their own addresses, un-NATed, unencapsulated and in packets
+of the network's whole size."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import IPv4Network
 
 import pytest
+import testinfra
 
-from tests.support.capture import capture
+from tests.support import changes
+from tests.support.capture import Packet, capture
+from tests.support.eventually import eventually
 from tests.support.namespace import Namespace, Pod
 from tests.support.outcomes import Outcome
-from tests.support.probes import ContainerPlace, Probe, http, probe_many
+from tests.support.parse import links, routes
+from tests.support.ping import HEADERS, ping
+from tests.support.probes import ContainerPlace, Probe, http, http_many, probe_many, udp
 from tests.support.say import expect
+from tests.support.stats import requests_needed
+from tests.support.timeouts import TIMEOUTS
+
+pytestmark = pytest.mark.xdist_group("routing-pod-to-pod")
+
+NOBODY = (Outcome.TIMEOUT, Outcome.UNREACHABLE)
+VXLAN = 8472
+# Cilium's ipv4-service-loopback-address: a pod cannot get its own packet back from its own address.
+LOOPBACK = "169.254.42.1"
 
 
-def two_nodes(namespace: Namespace) -> tuple[Pod, Pod]:
-    """A client and a server on different workers."""
-    pods = namespace.pods("app=server")
-    first = pods[0]
-    other = next((pod for pod in pods if pod.node != first.node), None)
-    if other is None:
-        pytest.skip("this topology has one worker; pods of different nodes need two")
-    return first, other
+@pytest.fixture(scope="module")
+def client(shared: Namespace) -> Pod:
+    """The pod that asks."""
+    return shared.pods("app=server")[0]
 
 
-def test_the_server_sees_the_clients_pod_address(namespace: Namespace) -> None:
+@pytest.fixture(scope="module")
+def server(shared: Namespace, client: Pod) -> Pod:
+    """A pod of another node."""
+    for pod in shared.pods("app=server"):
+        if pod.node != client.node:
+            return pod
+    pytest.skip("this topology has one worker; pods of different nodes need two")
+
+
+def on_node(shared: Namespace, pod: Pod) -> ContainerPlace:
+    """The node of a pod."""
+    return ContainerPlace(shared.lab.docker, pod.node)
+
+
+def test_the_server_sees_the_clients_pod_address(
+    shared: Namespace, client: Pod, server: Pod
+) -> None:
     """TCP, UDP and HTTP across nodes: the server sees the client pod's own address."""
-    client, server = two_nodes(namespace)
     answers = probe_many(
-        namespace.place(client),
+        shared.place(client),
         [
             Probe("http", server.ip, 8080),
             Probe("tcp", server.ip, 9000),
@@ -38,30 +65,95 @@ def test_the_server_sees_the_clients_pod_address(namespace: Namespace) -> None:
         expect(answer, who=server.name, saw=client.ip, from_=client.name, to=server.name)
 
 
-def test_nobody_answers_at_an_address_that_no_pod_has(namespace: Namespace) -> None:
+def test_nobody_answers_at_an_address_that_no_pod_has(
+    shared: Namespace, client: Pod, server: Pod
+) -> None:
     """The counterfactual: the same probe to an address of the same podCIDR that no pod gets (its
     last one, as other tests' pods come and go) fails."""
-    client, server = two_nodes(namespace)
-    nodes = {node["metadata"]["name"]: node for node in namespace.kubectl.list("nodes")}
+    nodes = {node["metadata"]["name"]: node for node in shared.kubectl.list("nodes")}
     free = IPv4Network(nodes[server.node]["spec"]["podCIDR"])[-1]
-    answer = http(namespace.place(client), f"http://{free}:8080/")
-    assert answer.outcome in (Outcome.TIMEOUT, Outcome.UNREACHABLE), answer
+    answer = http(shared.place(client), f"http://{free}:8080/")
+    assert answer.outcome in NOBODY, answer
 
 
-def test_a_closed_port_refuses(namespace: Namespace) -> None:
+def test_a_closed_port_refuses(shared: Namespace, client: Pod, server: Pod) -> None:
     """A port where nothing listens is REFUSED by the pod itself, not dropped on the way."""
-    client, server = two_nodes(namespace)
-    answer = http(namespace.place(client), f"http://{server.ip}:8081/")
+    answer = http(shared.place(client), f"http://{server.ip}:8081/")
     expect(answer, outcome=Outcome.REFUSED, from_=client.name, to=f"{server.name}:8081")
 
 
-def test_packets_between_nodes_carry_pod_addresses(namespace: Namespace) -> None:
-    """On the wire between nodes: the pods' addresses, no tunnel, no second IP header."""
-    client, server = two_nodes(namespace)
-    node = ContainerPlace(namespace.lab.docker, server.node)
-    with capture(node, filter=f"tcp port 8080 and host {server.ip}") as packets:
-        expect(http(namespace.place(client), f"http://{server.ip}:8080/"), who=server.name)
-    requests = [p for p in packets if p.destination == server.ip and p.destination_port == 8080]
-    assert requests, f"no request to {server.ip} crossed {server.node}'s eth0: {packets}"
-    assert {packet.source for packet in requests} == {client.ip}
-    assert all(packet.encapsulation is None or packet.encapsulation == "" for packet in requests)
+def test_without_a_way_nobody_answers(shared: Namespace, client: Pod, server: Pod) -> None:
+    """The counterfactual: it is the node's route that leads there. With one to nowhere for this
+    one pod, in front of it, the pod is silent; without that it answers again."""
+    place, url = shared.place(client), f"http://{server.ip}:8080/"
+    expect(http(place, url), who=server.name, from_=client.name, to=server.name)
+    with changes.route(on_node(shared, client), "unreachable", f"{server.ip}/32"):
+        answer = http(place, url, timeout=TIMEOUTS.short)
+    assert answer.outcome in NOBODY, answer
+    eventually(lambda: http(place, url), who=server.name, what="the way is back")
+
+
+def flows(packets: Iterable[Packet]) -> set[tuple[str, int, str, int]]:
+    """Who sent to whom, addresses and ports."""
+    return {(p.source, p.source_port, p.destination, p.destination_port) for p in packets}
+
+
+def test_packets_cross_as_the_pods_made_them(shared: Namespace, client: Pod, server: Pod) -> None:
+    """Between the nodes: the pods' addresses and ports both where packets leave and where they
+    arrive, no tunnel, no second IP header."""
+    words = f"tcp port 8080 and host {client.ip} and host {server.ip}"
+    with (
+        capture(on_node(shared, client), filter=words) as left,
+        capture(on_node(shared, server), filter=words) as arrived,
+    ):
+        answer = http(shared.place(client), f"http://{server.ip}:8080/")
+    expect(answer, who=server.name, saw=client.ip)
+    assert answer.body is not None
+    port = answer.body["source_port"]
+    both_ways = {(client.ip, port, server.ip, 8080), (server.ip, 8080, client.ip, port)}
+    assert flows(left) == both_ways, f"at {client.node}: {left}"
+    assert flows(arrived) == both_ways, f"at {server.node}: {arrived}"
+    assert {packet.encapsulation for packet in [*left, *arrived]} == {""}
+
+
+def test_a_tunnel_would_be_seen(shared: Namespace, client: Pod, server: Pod) -> None:
+    """The counterfactual: what the client itself sends to VXLAN's port is seen as VXLAN."""
+    words = f"udp port {VXLAN} and host {client.ip} and host {server.ip}"
+    with capture(on_node(shared, server), filter=words, until_seen=bool) as packets:
+        udp(shared.place(client), server.ip, VXLAN, timeout=TIMEOUTS.short)
+    seen = [packet.encapsulation for packet in packets if packet.destination == server.ip]
+    assert seen == ["VXLAN"]
+
+
+def test_the_whole_mtu_gets_through(
+    shared: Namespace, client: Pod, server: Pod, nodes: dict[str, testinfra.host.Host]
+) -> None:
+    """The largest packet of the nodes' network goes from pod to pod as it is; one byte more does
+    not leave, and with a smaller MTU on the way neither does the largest."""
+    (eth0,) = links(nodes[client.node].check_output("ip -json -details link show dev eth0"))
+    place, largest = shared.place(client), eth0.mtu - HEADERS
+
+    def send(payload: int, outcome: Outcome, why: str) -> None:
+        answer = ping(place, server.ip, payload=payload)
+        expect(answer, outcome=outcome, from_=client.name, to=f"{server.name}, {payload} {why}")
+
+    send(largest, Outcome.OK, "bytes: the whole MTU")
+    send(largest + 1, Outcome.TOO_LONG, "bytes: one too many")
+    (way,) = routes(place.exec(["ip", "-json", "route", "get", server.ip]).stdout)
+    smaller = ["via", *way.gateways, "dev", *way.devices, "mtu", str(eth0.mtu - 100)]
+    with changes.route(place, f"{server.ip}/32", *smaller):
+        send(largest, Outcome.TOO_LONG, "bytes on a way with a smaller MTU")
+    send(largest, Outcome.OK, "bytes: the whole MTU again")
+
+
+def test_a_pod_reaches_itself_by_its_service(shared: Namespace, client: Pod) -> None:
+    """A Service's own pod may be what the Service chooses for it: then it sees Cilium's loopback
+    address, another pod sees the client's own."""
+    url = f"http://{shared.service_ip('server')}/"
+    servers = {pod.name for pod in shared.pods("app=server")}
+    eventually(lambda: http(shared.place(client), url), who=servers, what="the Service answers")
+    answers = http_many(shared.place(client), url, requests_needed(1 / 2))
+    for answer in answers:
+        source = LOOPBACK if answer.who == client.name else client.ip
+        expect(answer, who=servers, saw=source, from_=client.name, to=f"its Service {url}")
+    assert {answer.who for answer in answers} == servers

@@ -10,7 +10,16 @@ from tests.support.parse.cilium import (
 )
 from tests.support.parse.errors import ParseError
 from tests.support.parse.flows import Flow, Socket, conntrack, sockets
-from tests.support.parse.iproute import Interface, Link, Route, addresses, links, routes
+from tests.support.parse.iproute import (
+    Interface,
+    Link,
+    Neighbour,
+    Route,
+    addresses,
+    links,
+    neighbours,
+    routes,
+)
 
 __all__ = [
     "Backend",
@@ -20,6 +29,7 @@ __all__ = [
     "Flow",
     "Interface",
     "Link",
+    "Neighbour",
     "ParseError",
     "Route",
     "Service",
@@ -31,6 +41,7 @@ __all__ = [
     "cilium_services",
     "conntrack",
     "links",
+    "neighbours",
     "routes",
     "sockets",
 ]

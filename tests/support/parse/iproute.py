@@ -1,4 +1,4 @@
-"""`ip -json route`, `ip -json address`, `ip -json -details link`."""
+"""`ip -json route`, `ip -json address`, `ip -json -details link`, `ip -json neigh`."""
 
 from __future__ import annotations
 
@@ -71,8 +71,19 @@ class Link:
         return self.kind in TUNNELS
 
 
+@dataclass(frozen=True)
+class Neighbour:
+    """Whose hardware address a neighbour's is known to have: "" while nobody answers."""
+
+    address: str
+    device: str
+    mac: str
+    states: tuple[str, ...]
+
+
 def routes(text: str, *, ipv6: bool = False) -> list[Route]:
-    """From `ip -json route`, with `-6` or without; also `show table all`. Raises ParseError."""
+    """From `ip -json route`, with `-6` or without; also `show table all`, and `get`, whose route
+    is that of the one address. Raises ParseError."""
     with parsing("ip route", text):
         return [_route(raw, "::/0" if ipv6 else "0.0.0.0/0") for raw in listed(text)]
 
@@ -88,6 +99,15 @@ def links(text: str) -> list[Link]:
     """From `ip -json -details link`. Raises ParseError."""
     with parsing("ip link", text):
         return [_link(raw) for raw in listed(text) if raw]
+
+
+def neighbours(text: str) -> list[Neighbour]:
+    """From `ip -json neigh`. Raises ParseError."""
+    with parsing("ip neigh", text):
+        return [
+            Neighbour(raw["dst"], raw["dev"], raw.get("lladdr", ""), tuple(raw.get("state", ())))
+            for raw in listed(text)
+        ]
 
 
 def _route(raw: dict[str, Any], everywhere: str) -> Route:

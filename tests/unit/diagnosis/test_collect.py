@@ -136,8 +136,8 @@ def test_a_lab_that_is_up(tmp_path: Path) -> None:
         f"clusters/vpc-native/cilium/worker/drops.txt: {DROP.strip()}",
         "logs/kind-vpc-native.log: ERROR: failed to create cluster",
     ]
-    assert found["manifests/cilium.vpc-native.yaml"] == found["manifests/istio.yaml"]
-    assert found["manifests/istio.yaml"] == "kind: ConfigMap\n"
+    assert found["manifests/cilium.vpc-native.yaml"].startswith("kind: ConfigMap\n")
+    assert found["manifests/istio.yaml"].startswith("kind: ConfigMap\n")
     assert "203.0.113.0/28" in found["manifests/pools.vpc-native.yaml"]
     assert DROP.strip() in found["summary.txt"]
     assert "what could not be collected:\n  nothing\n" in found["summary.txt"]

@@ -110,7 +110,9 @@ def test_pools_are_told_with_their_ranges_once(lab: Lab, run: Recorder) -> None:
     )
     (objects,) = applied_objects(run)
     assert objects[:3] == pools(cluster)
-    assert named(objects, "MutatingAdmissionPolicy") == ["gke-load-balancer-annotations"]
+    translated = ["gke-load-balancer-annotations", "gke-load-balancer-shared-address"]
+    assert named(objects, "MutatingAdmissionPolicy") == translated
+    assert named(objects, "MutatingAdmissionPolicyBinding") == translated
     assert configure_pools(lab, cluster, applied) == CACHED
 
 

@@ -35,6 +35,13 @@ LINKS = """[
 {"ifindex":10,"ifname":"cilium_vxlan","mtu":1500,"operstate":"UNKNOWN",
  "address":"02:00:00:00:00:0a","linkinfo":{"info_kind":"vxlan","info_data":{"external":true}}}]"""
 
+NEIGHBOURS = """[
+{"dst":"10.128.0.3","dev":"eth0","lladdr":"02:42:0a:80:00:03","state":["REACHABLE"]},
+{"dst":"fd00::1","dev":"eth0","state":["FAILED"]}]"""
+
+ROUTE_GET = """[{"dst":"10.10.0.1","gateway":"10.9.0.2","dev":"c0","prefsrc":"10.9.0.1","flags":[],
+"uid":0,"cache":[],"metrics":[{"mtu":1300}]}]"""
+
 MAPS = """[{"id":12,"type":"hash","name":"cilium_lb4_serv","flags":0,"bytes_key":12,
 "bytes_value":12,"max_entries":65536,"bytes_memlock":1000,"frozen":0,
 "pinned":["/sys/fs/bpf/tc/globals/cilium_lb4_services_v2"]},
@@ -99,6 +106,12 @@ def test_routes() -> None:
     assert many.devices == ("eth0", "eth1")
 
 
+def test_the_route_to_one_address() -> None:
+    (found,) = parse.routes(ROUTE_GET)
+    assert found.destination == ip_network("10.10.0.1/32")
+    assert (found.gateways, found.source, found.mtu) == (("10.9.0.2",), "10.9.0.1", 1300)
+
+
 def test_ipv6_routes() -> None:
     text = '[{"dst":"default","gateway":"fe80::1","dev":"eth0"},{"dst":"fd00::1","dev":"lo"}]'
     default, own = parse.routes(text, ipv6=True)
@@ -119,6 +132,13 @@ def test_links() -> None:
     assert (lo.kind, lo.is_tunnel, lo.peer, lo.master) == ("", False, 0, "")
     assert (lxc.kind, lxc.is_tunnel, lxc.peer, lxc.master) == ("veth", False, 8, "br0")
     assert (vxlan.kind, vxlan.is_tunnel) == ("vxlan", True)
+
+
+def test_neighbours() -> None:
+    known, failed = parse.neighbours(NEIGHBOURS)
+    assert (known.address, known.device) == ("10.128.0.3", "eth0")
+    assert (known.mac, known.states) == ("02:42:0a:80:00:03", ("REACHABLE",))
+    assert (failed.mac, failed.states) == ("", ("FAILED",))
 
 
 def test_bpf() -> None:
@@ -188,6 +208,7 @@ def test_sockets() -> None:
         (parse.routes, ["nope", "{}", '[{"dev":"eth0"}]', '[{"dst":"10.0.0.0/99"}]', "[1]"]),
         (parse.addresses, ["nope", '[{"ifname":"eth0"}]', "null"]),
         (parse.links, ["nope", '[{"ifname":"eth0"}]']),
+        (parse.neighbours, ["nope", "{}", '[{"dst":"10.0.0.1"}]']),
         (parse.bpf_maps, ["nope", '[{"id":1}]', '{"error":"x"}']),
         (parse.bpf_net, ["nope", "[{}]", '{"xdp":[],"tc":[{"devname":"a","kind":"b"}]}']),
         (
@@ -213,7 +234,11 @@ def test_another_form_is_an_error_that_says_so(
 
 
 @pytest.mark.parametrize(
-    "parser", [parse.routes, parse.addresses, parse.links, parse.conntrack, parse.sockets]
+    "parser",
+    [
+        *(parse.routes, parse.addresses, parse.links, parse.neighbours),
+        *(parse.conntrack, parse.sockets),
+    ],
 )
 def test_nothing_is_an_empty_list(parser: Callable[[str], list[object]]) -> None:
     assert parser("") == []

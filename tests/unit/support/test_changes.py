@@ -1,0 +1,55 @@
+"""Changes are there for the block alone, and what `ip` refuses is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+
+from gkelab.shell import CommandError
+from tests.support.changes import address, link, route
+from tests.support.places import HostPlace, Place
+from tests.support.recorder import Recorder
+
+CHANGES: list[tuple[Callable[[Place], AbstractContextManager[None]], list[str], list[str]]] = [
+    (
+        lambda place: route(place, "unreachable", "10.0.0.5/32"),
+        ["ip", "route", "replace", "unreachable", "10.0.0.5/32"],
+        ["ip", "route", "delete", "unreachable", "10.0.0.5/32"],
+    ),
+    (
+        lambda place: address(place, "203.0.113.62/32"),
+        ["ip", "address", "replace", "203.0.113.62/32", "dev", "eth0"],
+        ["ip", "address", "delete", "203.0.113.62/32", "dev", "eth0"],
+    ),
+    (
+        lambda place: link(place, "t0", "type", "vxlan", "id", "7"),
+        ["ip", "link", "add", "dev", "t0", "up", "type", "vxlan", "id", "7"],
+        ["ip", "link", "delete", "t0"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "there", "back"), CHANGES)
+def test_undone_also_when_the_block_fails(
+    change: Callable[[Place], AbstractContextManager[None]], there: list[str], back: list[str]
+) -> None:
+    run = Recorder()
+    run.handle(there)
+    run.handle(back)
+    with pytest.raises(RuntimeError), change(HostPlace(run)):
+        assert run.argvs == [there]
+        raise RuntimeError
+    assert run.argvs == [there, back]
+
+
+@pytest.mark.parametrize(("change", "there", "back"), CHANGES)
+def test_what_is_refused_is_an_error(
+    change: Callable[[Place], AbstractContextManager[None]], there: list[str], back: list[str]
+) -> None:
+    run = Recorder()
+    run.handle(there, code=2, stderr="RTNETLINK answers: Operation not permitted\n")
+    with pytest.raises(CommandError, match="Operation not permitted"), change(HostPlace(run)):
+        pytest.fail("the block ran without the change")
+    assert run.argvs == [there]
