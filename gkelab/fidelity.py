@@ -66,7 +66,7 @@ CLAIMS: tuple[Claim, ...] = (
         "nodes route to each other; the VPC's own router is absent so far",
         (
             f"{_ROUTING}test_the_server_sees_the_clients_pod_address",
-            f"{_ROUTING}test_packets_between_nodes_carry_pod_addresses",
+            f"{_ROUTING}test_packets_cross_as_the_pods_made_them",
             f"{_ROUTING}test_nobody_answers_at_an_address_that_no_pod_has",
             f"{_ROUTING}test_a_closed_port_refuses",
             f"{_LAB}test_no_overlay",
