@@ -47,10 +47,11 @@ MAY = {
     # What makes, shows and removes a lab.
     "up": ("applied", "graph", "lab", "progress", "steps", "supply", "topology"),
     "down": ("find", "paths", "shell", "supply.imagestore", "tools"),
+    "faults": ("errors", "lab", "steps", "tools", "topology", "wait"),
     "status": ("ipam", "lab", "shell", "steps", "tools", "topology"),
 }
 # The commands use all of it, and only they and tasks.py use them.
-COMMANDS = ("commands", "images", "testing", "bench", "naive")
+COMMANDS = ("commands", "images", "testing", "bench", "naive", "faults.bench")
 # What a package's modules never import of each other.
 APART = ("gkelab.steps",)
 # Of tests, for tests: top-level names that a folder's files may import, beside the library.

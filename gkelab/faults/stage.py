@@ -1,0 +1,163 @@
+"""Where faults are tried: servers and clients of their own in a lab, the ways between them, and
+how the lab is made whole again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from gkelab.errors import LabError
+from gkelab.faults.flow import Traffic
+from gkelab.lab import Lab, manifests
+from gkelab.steps.create_cluster import find_nodes, start
+from gkelab.steps.deploy_workloads import with_image
+from gkelab.steps.start_client import client_name
+from gkelab.steps.wait_ready import wait_ready
+from gkelab.tools.kubectl import Kubectl, Object
+from gkelab.topology import Cluster
+from gkelab.wait import until
+
+NAMESPACE = "gkelab-faults"
+PORT = 9000
+GATEWAY_HOST = "whoami.example.com"  # what the sample's Gateway declares
+
+POD_TO_POD = "pod to pod"
+POD_TO_NAME = "pod to name"
+OUTSIDE_TO_LB = "outside to LB"
+OUTSIDE_TO_GATEWAY = "outside to gateway"
+
+
+@dataclass(frozen=True)
+class Way:
+    """Traffic, and the words that run a command where it begins."""
+
+    where: tuple[str, ...]
+    traffic: Traffic
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A cluster of a lab, with the faults' own servers and clients in it."""
+
+    lab: Lab
+    cluster: Cluster
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """kubectl for the cluster."""
+        return self.lab.kubectl(self.cluster.name)
+
+    @property
+    def outside(self) -> str:
+        """The container of the client outside the cluster."""
+        return client_name(self.lab, self.cluster.subnet)
+
+    def client(self) -> Object:
+        """The client's pod."""
+        return self._pods("client")[0]
+
+    def server(self) -> Object:
+        """The server's pod that is not on the client's node, where there are two nodes."""
+        here = self.client()["spec"]["nodeName"]
+        servers = self._pods("server")
+        return next((pod for pod in servers if pod["spec"]["nodeName"] != here), servers[0])
+
+    def address(self, service: str = "outside", namespace: str = NAMESPACE) -> str:
+        """A load balancer's address. Raises LabError where it has none."""
+        found = self.kubectl.get("service", service, namespace) or {}
+        entries = found.get("status", {}).get("loadBalancer", {}).get("ingress") or [{}]
+        address = str(entries[0].get("ip", ""))
+        if not address:
+            raise LabError(f"Service {service} in {namespace} has no address")
+        return address
+
+    def announcer(self, address: str) -> str:
+        """The node that answers for a load balancer's address, by the client's ARP entry."""
+        docker = self.lab.docker
+        # Whatever becomes of it, the client has asked who has the address.
+        knock = ["curl", "--silent", "--max-time", "2", f"http://{address}:{PORT}/"]
+        docker.exec(self.outside, knock, check=False)
+        asked = ["ip", "-json", "neigh", "show", "to", address]
+        entries: list[dict[str, Any]] = json.loads(
+            docker.exec(self.outside, asked).stdout.strip() or "[]"
+        )
+        macs = {entry["lladdr"] for entry in entries if "lladdr" in entry}
+        for node in self.cluster.workers:
+            own = docker.exec(node.name, ["cat", "/sys/class/net/eth0/address"]).stdout.strip()
+            if own in macs:
+                return node.name
+        raise LabError(f"No worker of cluster {self.cluster.name} answers for {address}")
+
+    def way(self, name: str) -> Way:
+        """One of the ways, between those that are there now."""
+        if name == POD_TO_POD:
+            return Way(self._in_client(), Traffic(self.server()["status"]["podIP"], PORT))
+        if name == POD_TO_NAME:
+            # Rooted: the search path would ask for four other names first.
+            return Way(self._in_client(), Traffic(f"server.{NAMESPACE}.svc.cluster.local.", PORT))
+        outside = ("docker", "exec", "--interactive", self.outside)
+        if name == OUTSIDE_TO_LB:
+            return Way(outside, Traffic(self.address(), PORT))
+        if name == OUTSIDE_TO_GATEWAY:
+            gateway = self.address("istio-ingressgateway", "istio-system")
+            return Way(outside, Traffic(gateway, 80, "http", GATEWAY_HOST))
+        raise LookupError(f"there is no way {name}")
+
+    def restore(self) -> None:
+        """Start what is stopped, and wait until all of the cluster is ready. Safe whatever is
+        wrong, and when nothing is. Raises WaitError."""
+        start(self.lab, self.cluster, find_nodes(self.lab, self.cluster))
+        wait_ready(self.lab, self.cluster)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the stage's own servers and clients are there."""
+        limit = self.lab.timeouts.rollout
+        for name in ("server", "client"):
+            self.kubectl.wait("Available", f"deployment/{name}", NAMESPACE, timeout=limit)
+        until(
+            lambda: len(self._pods("client")) == 1 and len(self._pods("server")) == 2,
+            bool,
+            what="one client and two servers are Ready",
+            timeout=limit,
+        )
+
+    def _pods(self, app: str) -> list[Object]:
+        return [
+            pod
+            for pod in self.kubectl.list("pods", NAMESPACE, f"app={app}")
+            if is_ready(pod) and "deletionTimestamp" not in pod["metadata"]
+        ]
+
+    def _in_client(self) -> tuple[str, ...]:
+        pod = self.client()["metadata"]["name"]
+        words = [f"--namespace={NAMESPACE}", "exec", "--stdin", pod, "--"]
+        return tuple(self.kubectl.argv(*words))
+
+
+def is_ready(pod: Object) -> bool:
+    """Whether a pod says that it is Ready."""
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+@contextmanager
+def staged(lab: Lab, cluster: Cluster) -> Iterator[Stage]:
+    """The stage, which is gone when the block ends, as is one that was left behind."""
+    stage = Stage(lab, cluster)
+    stage.kubectl.delete("namespace", NAMESPACE)
+    try:
+        stage.kubectl.apply(with_image(lab, manifests("faults/stage.yaml")))
+        stage.wait()
+        until(
+            lambda: stage.kubectl.get("service", "outside", NAMESPACE) or {},
+            lambda found: bool(found.get("status", {}).get("loadBalancer", {}).get("ingress")),
+            what="the stage's load balancer has an address",
+            timeout=lab.timeouts.address,
+        )
+        yield stage
+    finally:
+        stage.kubectl.delete("namespace", NAMESPACE)
