@@ -81,6 +81,12 @@ def test_unit_needs_no_lab_and_the_status_is_pytests(pytest_: Pytest) -> None:
     assert pytest_.argvs == [testing.pytest_argv(["unit"], "", [])]
 
 
+def test_suites_with_labs_of_their_own_need_no_other(pytest_: Pytest) -> None:
+    testing.test("lifecycle", False, "small", None, [])
+    assert pytest_.ups == []
+    assert pytest_.argvs == [testing.pytest_argv(["lifecycle"], "", [])]
+
+
 def test_another_suite_brings_the_lab_up_first(pytest_: Pytest) -> None:
     testing.test("mesh", False, "small", "built", ["-x"])
     assert pytest_.ups == [("small", "built", True, False)]
