@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from gkelab.faults.catalog import Fault
-from gkelab.faults.flow import WINDOW, Flow, flowing
+from gkelab.faults.flow import WINDOW, Flow
 from gkelab.faults.record import Loss, loss
-from gkelab.faults.stage import Stage, Way
+from gkelab.faults.stage import Stage
 from gkelab.wait import WaitError, until
 
 RECOVERS = 180.0  # seconds after which traffic is taken for lost for good
@@ -30,15 +30,10 @@ class Measured:
         return {"fault": self.fault, "way": self.way, **self.loss.to_dict()}
 
 
-def _flowing(way: Way) -> AbstractContextManager[Flow]:
-    return flowing(way.where, way.traffic)
-
-
 def measure(
     stage: Stage,
     fault: Fault,
     *,
-    flow: Callable[[Way], AbstractContextManager[Flow]] = _flowing,
     now: Callable[[], float] = time.time,
 ) -> list[Measured]:
     """Inject a fault into a stage that is whole, and make it whole again, whatever happens.
@@ -50,7 +45,7 @@ def measure(
     """
     with ExitStack() as stack:
         flows: dict[str, Flow] = {
-            name: stack.enter_context(flow(stage.way(name))) for name in fault.ways
+            name: stack.enter_context(stage.flowing(name)) for name in fault.ways
         }
         for name, each in flows.items():
             each.await_steady(f"{name}, before {fault.name}")

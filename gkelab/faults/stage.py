@@ -4,13 +4,14 @@ how the lab is made whole again."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from gkelab.errors import LabError
-from gkelab.faults.flow import Traffic
+from gkelab.faults.flow import Flow, Traffic, flowing
 from gkelab.lab import Lab, manifests
 from gkelab.steps.create_cluster import find_nodes, start
 from gkelab.steps.deploy_workloads import with_image
@@ -28,6 +29,7 @@ POD_TO_POD = "pod to pod"
 POD_TO_NAME = "pod to name"
 OUTSIDE_TO_LB = "outside to LB"
 OUTSIDE_TO_GATEWAY = "outside to gateway"
+WAYS = (POD_TO_POD, POD_TO_NAME, OUTSIDE_TO_LB, OUTSIDE_TO_GATEWAY)
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,14 @@ class Stage:
         """The client's pod."""
         return self._pods("client")[0]
 
+    def servers(self) -> list[Object]:
+        """The servers' pods."""
+        return self._pods("server")
+
     def server(self) -> Object:
         """The server's pod that is not on the client's node, where there are two nodes."""
         here = self.client()["spec"]["nodeName"]
-        servers = self._pods("server")
+        servers = self.servers()
         return next((pod for pod in servers if pod["spec"]["nodeName"] != here), servers[0])
 
     def address(self, service: str = "outside", namespace: str = NAMESPACE) -> str:
@@ -106,11 +112,26 @@ class Stage:
             return Way(outside, Traffic(gateway, 80, "http", GATEWAY_HOST))
         raise LookupError(f"there is no way {name}")
 
+    def flowing(self, name: str) -> AbstractContextManager[Flow]:
+        """Traffic of one of the ways while a block runs."""
+        way = self.way(name)
+        return flowing(way.where, way.traffic)
+
     def restore(self) -> None:
         """Start what is stopped, and wait until all of the cluster is ready. Safe whatever is
         wrong, and when nothing is. Raises WaitError."""
-        start(self.lab, self.cluster, find_nodes(self.lab, self.cluster))
+        nodes = find_nodes(self.lab, self.cluster)
+        stopped = [node.name for node in nodes if node.state != "running"]
+        since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        start(self.lab, self.cluster, nodes)
         wait_ready(self.lab, self.cluster)
+        until(
+            lambda: outdated(self.kubectl.list("pods", NAMESPACE), stopped, since),
+            lambda pods: not pods,
+            what="the stage's pods run again",
+            timeout=self.lab.timeouts.rollout,
+            describe=", ".join,
+        )
         self.wait()
 
     def wait(self) -> None:
@@ -119,7 +140,7 @@ class Stage:
         for name in ("server", "client"):
             self.kubectl.wait("Available", f"deployment/{name}", NAMESPACE, timeout=limit)
         until(
-            lambda: len(self._pods("client")) == 1 and len(self._pods("server")) == 2,
+            lambda: len(self._pods("client")) == 1 and len(self.servers()) == 2,
             bool,
             what="one client and two servers are Ready",
             timeout=limit,
@@ -136,6 +157,20 @@ class Stage:
         pod = self.client()["metadata"]["name"]
         words = [f"--namespace={NAMESPACE}", "exec", "--stdin", pod, "--"]
         return tuple(self.kubectl.argv(*words))
+
+
+def outdated(pods: Sequence[Object], nodes: Sequence[str], since: str) -> list[str]:
+    """The pods on these nodes of which a container does not run since then (RFC 3339, UTC): of a
+    node that was stopped they are Ready in name only, with an address that they will lose."""
+    return [
+        pod["metadata"]["name"]
+        for pod in pods
+        if pod["spec"].get("nodeName") in nodes
+        and any(
+            status.get("state", {}).get("running", {}).get("startedAt", "") < since
+            for status in pod.get("status", {}).get("containerStatuses", [])
+        )
+    ]
 
 
 def is_ready(pod: Object) -> bool:

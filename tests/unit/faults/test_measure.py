@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
+from gkelab import commands
 from gkelab.errors import LabError
 from gkelab.faults import bench, measure
 from gkelab.faults.bench import sentence, table, try_all
@@ -19,7 +22,7 @@ from gkelab.faults.catalog import Fault
 from gkelab.faults.flow import Flow, Traffic
 from gkelab.faults.measure import Measured
 from gkelab.faults.record import Loss, Message, Record, Request
-from gkelab.faults.stage import Stage, Way
+from gkelab.faults.stage import Stage
 from gkelab.progress import Lines
 from gkelab.wait import WaitError
 from tests.support.recorder import Recorder
@@ -54,7 +57,7 @@ class Played:
         return self.record
 
     @contextmanager
-    def flow(self, way: Way) -> Iterator[Flow]:
+    def flowing(self, name: str) -> Iterator[Flow]:
         self.log.append("flow")
         yield cast(Flow, self)
         self.log.append("gone")
@@ -83,13 +86,13 @@ def played() -> Played:
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, played: Played) -> Stage:
-    monkeypatch.setattr(Stage, "way", lambda _, name: Way((name,), Played.traffic))
+    monkeypatch.setattr(Stage, "flowing", played.flowing)
     monkeypatch.setattr(Stage, "restore", lambda _: played.log.append("restore"))
     return stage_of(tmp_path, Recorder())
 
 
 def run(stage: Stage, played: Played, fault: Fault) -> list[Measured]:
-    return measure.measure(stage, fault, flow=played.flow, now=played.now)
+    return measure.measure(stage, fault, now=played.now)
 
 
 def test_traffic_the_shot_the_end_and_whole_again(stage: Stage, played: Played) -> None:
@@ -191,6 +194,37 @@ def test_a_fault_that_cannot_be_tried_ends_the_bench(
     with pytest.raises(LabError, match="no such pod"):
         try_all(stage_of(tmp_path, Recorder()), [Fault("one", ("w",), _never)], Lines(out))
     assert "one: failed" in out.getvalue()
+
+
+@pytest.fixture
+def benched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A lab to bench, whose stage and faults are played; its problems can be added to."""
+    problems: list[str] = []
+    lab = stage_of(tmp_path, Recorder()).lab
+    monkeypatch.setenv("GKELAB_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(commands, "open_lab", lambda _: lab)
+    monkeypatch.setattr(bench, "lab_status", lambda _: SimpleNamespace(problems=problems))
+    monkeypatch.setattr(bench, "staged", lambda *_: nullcontext("the stage"))
+    monkeypatch.setattr(bench, "try_all", lambda *_: [ROW, NEVER])
+    return problems
+
+
+def test_the_bench_shows_a_table_and_writes_its_figures(
+    benched: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.bench_faults(None, str(tmp_path / "faults.json"))
+    assert "istiod killed" in capsys.readouterr().out
+    figures = json.loads((tmp_path / "faults.json").read_text())
+    assert figures["lab"] == "vpc-native"
+    assert figures["faults"] == [ROW.to_dict(), NEVER.to_dict()]
+    bench.bench_faults(None, None)
+
+
+def test_a_lab_that_is_not_whole_is_not_benched(benched: list[str], tmp_path: Path) -> None:
+    benched.append("node x is exited")
+    with pytest.raises(LabError, match=r"vpc-native is not whole: node x is exited\. Run: invoke"):
+        bench.bench_faults(None, str(tmp_path / "faults.json"))
+    assert not (tmp_path / "faults.json").exists()
 
 
 def _never(_: Stage) -> Callable[[], None]:

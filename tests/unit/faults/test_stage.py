@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -159,15 +160,37 @@ def test_also_when_it_is_interrupted(
 
 
 def test_restoring_starts_waits_for_the_lab_and_for_the_stage(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, run: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    monkeypatch.setattr(staging, "find_nodes", lambda *_: ["a node"])
-    monkeypatch.setattr(staging, "start", lambda *words: done.append(f"start {words[2]}"))
+    node = SimpleNamespace(name=WORKER, state="exited")
+    monkeypatch.setattr(staging, "find_nodes", lambda *_: [node])
+    monkeypatch.setattr(staging, "start", lambda *words: done.append(f"start {words[2][0].name}"))
     monkeypatch.setattr(staging, "wait_ready", lambda *_: done.append("wait"))
     monkeypatch.setattr(Stage, "wait", lambda _: done.append("stage"))
+    words = ["get", "pods", f"--namespace={NAMESPACE}", "--output=json"]
+    run.handle(kubectl(stage.lab, *words), json.dumps({"items": [pod("a", WORKER2)]}))
     stage.restore()
-    assert done == ["start ['a node']", "wait", "stage"]
+    assert done == [f"start {WORKER}", "wait", "stage"]
+
+
+SINCE = "2026-01-02T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("state", "stale"),
+    [
+        ({"running": {"startedAt": "2026-01-01T23:59:59Z"}}, True),
+        ({"running": {"startedAt": SINCE}}, False),
+        ({"waiting": {"reason": "ContainerCreating"}}, True),
+        ({}, True),
+    ],
+)
+def test_pods_of_a_stopped_node_must_have_started_since(state: Object, stale: bool) -> None:
+    told = pod("a", WORKER)
+    told["status"]["containerStatuses"][0]["state"] = state
+    assert staging.outdated([told], [WORKER], SINCE) == (["a"] if stale else [])
+    assert staging.outdated([told], [WORKER2], SINCE) == []
 
 
 def test_everything_of_the_manifest_is_in_its_namespace() -> None:
