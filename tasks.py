@@ -7,6 +7,7 @@ from invoke import Collection, Context, task
 from gkelab import bench, commands, logs, testing
 from gkelab import images as supply
 from gkelab import report as reporting
+from gkelab.faults import bench as faults
 
 
 @task(
@@ -187,9 +188,19 @@ def bench_up(_: Context, runs: int = 1) -> None:
         bench.bench_up(runs)
 
 
+@task(
+    name="faults",
+    help={"lab": "the lab's name; the only one by default", "json": "a file for the figures"},
+)
+def bench_faults(_: Context, lab: str | None = None, json: str | None = None) -> None:
+    """Kill parts of the lab that is up, one by one, and measure what traffic loses."""
+    with commands.plain_errors():
+        faults.bench_faults(lab, json)
+
+
 namespace = Collection(
     *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, test, report, lint)
 )
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))
 namespace.add_collection(Collection("logs", logs_collect))
-namespace.add_collection(Collection("bench", bench_up))
+namespace.add_collection(Collection("bench", bench_up, bench_faults))

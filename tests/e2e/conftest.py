@@ -132,9 +132,8 @@ def namespace(
 def shared(
     request: pytest.FixtureRequest, lab: Lab, cluster: Cluster, kubectl: Kubectl
 ) -> Iterator[Namespace]:
-    """As `namespace`, one for all tests of a file, whose pods cost more than the tests. The file
-    is an xdist group of its own, and each test changes only objects that no other looks at, or
-    changes them back."""
+    """As `namespace`, one for all tests of a file, whose pods cost more than the tests. Each
+    test changes only objects that no other looks at, or changes them back."""
     with _namespace(request, lab, cluster, kubectl) as made:
         yield made
 

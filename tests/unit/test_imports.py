@@ -64,6 +64,7 @@ MAY = {
         *("tools.docker", "topology"),
     ),
     "down": ("errors", "find", "kubeconfig", "paths", "shell", "supply.imagestore", "tools"),
+    "faults": ("errors", "lab", "steps", "tools", "topology", "wait"),
     "status": ("ipam", "lab", "shell", "steps", "tools", "topology"),
     # What tells of a lab that does not do what it should, and of what was proven.
     "diagnosis": (
@@ -77,7 +78,7 @@ MAY = {
     "page": ("proof", "results"),
 }
 # The commands use all of it, and only they and tasks.py use them.
-COMMANDS = ("commands", "images", "logs", "report", "testing", "bench", "naive")
+COMMANDS = ("commands", "images", "logs", "report", "testing", "bench", "naive", "faults.bench")
 # What a package's modules never import of each other.
 APART = ("gkelab.steps",)
 # Of tests, for tests: top-level names that a folder's files may import, beside the library.

@@ -45,7 +45,7 @@ def test_the_command_line(report: Path) -> None:
     argv = testing.pytest_argv(["unit", "mesh"], "small", "r1", ["-k", "mtls", "-x"])
     assert argv == [
         *(sys.executable, "-m", "pytest", "tests/unit", "tests/e2e/mesh"),
-        *(f"--numprocesses={testing.WORKERS}", "--dist=loadgroup", "--durations=10"),
+        *(f"--numprocesses={testing.WORKERS}", "--dist=loadfile", "--durations=10"),
         *(f"--junitxml={report}/junit.xml", f"--html={report}/report.html"),
         *("--self-contained-html", "--lab=small", "--run-id=r1", "-k", "mtls", "-x"),
     ]
@@ -128,6 +128,14 @@ def test_unit_needs_no_lab_and_the_status_is_pytests(pytest_: Pytest, report: Pa
     assert report.is_dir()
 
 
+def test_suites_with_labs_of_their_own_need_no_other(pytest_: Pytest) -> None:
+    testing.test("lifecycle", False, "small", None, [])
+    assert pytest_.steps == ["pytest"]
+    (argv,) = pytest_.argvs
+    assert not any(word.startswith("--lab=") for word in argv)
+    assert "--numprocesses=0" in argv
+
+
 def test_another_suite_brings_the_lab_up_first_and_cleans_it(pytest_: Pytest) -> None:
     assert testing.test("mesh", False, "small", "built", ["-x"]) == 0
     up = "up ('small', 'built', True, False)"
@@ -150,10 +158,11 @@ def test_suites_with_labs_of_their_own_run_only_when_all_do(
     pytest_: Pytest, everything: bool
 ) -> None:
     testing.test(None, everything, "small", None, [])
-    (argv,) = pytest_.argvs
+    argv, *apart = pytest_.argvs
     assert "tests/unit" in argv
     assert "tests/e2e/mesh" in argv
-    assert ("tests/e2e/lifecycle" in argv) is everything
+    assert "tests/e2e/lifecycle" not in argv
+    assert ["tests/e2e/lifecycle" in each for each in apart] == [True] * everything
 
 
 def test_an_unknown_suite_is_refused_with_those_that_are(pytest_: Pytest) -> None:

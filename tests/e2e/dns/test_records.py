@@ -17,8 +17,6 @@ from tests.support.probes import Probe, dns, probe_many
 from tests.support.say import expect
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("dns-records")
-
 Said = tuple[str, frozenset[str]]
 
 

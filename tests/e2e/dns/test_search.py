@@ -16,8 +16,6 @@ from tests.support.inpod.probe import name_at
 from tests.support.namespace import Namespace
 from tests.support.probes import dns
 
-pytestmark = pytest.mark.xdist_group("dns-search")
-
 
 def domains(shared: Namespace) -> list[str]:
     """Where a pod of the namespace looks for names."""

@@ -16,8 +16,6 @@ from tests.support.outcomes import Answer, Outcome
 from tests.support.probes import dns
 from tests.support.say import expect
 
-pytestmark = pytest.mark.xdist_group("dns-truncation")
-
 # A record takes 16 bytes of the 512 that a datagram without EDNS has.
 SIZES = {"few": 2, "many": 60}
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
-import pytest
 import testinfra
 
-from gkelab.lab import Lab
 from gkelab.tools.kubectl import Kubectl
 from gkelab.topology import Cluster
 
@@ -101,21 +99,3 @@ def test_no_overlay(nodes: dict[str, testinfra.host.Host]) -> None:
         assert "cilium_host" in links
         for kind in ("vxlan", "geneve", "ipip"):
             assert f'"info_kind":"{kind}"' not in links.replace(" ", "")
-
-
-@pytest.mark.xdist_group("uplink")  # a test of that group takes a route away for a moment
-def test_made_up_ranges_end_in_unreachable_routes(
-    lab: Lab, nodes: dict[str, testinfra.host.Host]
-) -> None:
-    """On every node, client and the host an unreachable route stands under each made-up range."""
-    everywhere = {str(network) for network in lab.plan.made_up_ranges()}
-    inside = {str(network) for network in lab.plan.held_inside()}
-    assert "169.254.0.0/16" in inside - everywhere  # a host in a cloud needs its own
-    client = f"{lab.name}-client-{lab.plan.subnets[0].name}"
-    hosts = {**nodes, client: testinfra.get_host(f"docker://{client}")}
-    hosts["the host"] = testinfra.get_host("local://")
-    for name, host in hosts.items():
-        routes = host.check_output("ip -4 route show type unreachable")
-        have = {line.split()[1] for line in routes.splitlines() if line}
-        ranges = everywhere if name == "the host" else inside
-        assert ranges <= have, f"{name} lacks unreachable routes under {sorted(ranges - have)}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
+import testinfra
 
 from gkelab.lab import Lab
 from gkelab.tools.iproute import unreachable_words
@@ -15,8 +16,6 @@ from tests.support.namespace import Namespace
 from tests.support.packets import Packet
 from tests.support.probes import ContainerPlace, HostPlace, Place
 from tests.support.sniffer import sniff
-
-pytestmark = pytest.mark.xdist_group("uplink")
 
 POD = {
     "apiVersion": "v1",
@@ -103,3 +102,20 @@ def test_the_host_holds_what_a_client_lets_go(
         knock(client, an_address(without_route))
     assert of_ranges(seen, (without_route,)), "the watcher saw nothing: it cannot see a leak"
     assert not of_ranges(left, (without_route,))
+
+
+def test_made_up_ranges_end_in_unreachable_routes(
+    lab: Lab, nodes: dict[str, testinfra.host.Host]
+) -> None:
+    """On every node, client and the host an unreachable route stands under each made-up range."""
+    everywhere = {str(network) for network in lab.plan.made_up_ranges()}
+    inside = {str(network) for network in lab.plan.held_inside()}
+    assert "169.254.0.0/16" in inside - everywhere  # a host in a cloud needs its own
+    client = f"{lab.name}-client-{lab.plan.subnets[0].name}"
+    hosts = {**nodes, client: testinfra.get_host(f"docker://{client}")}
+    hosts["the host"] = testinfra.get_host("local://")
+    for name, host in hosts.items():
+        routes = host.check_output("ip -4 route show type unreachable")
+        have = {line.split()[1] for line in routes.splitlines() if line}
+        ranges = everywhere if name == "the host" else inside
+        assert ranges <= have, f"{name} lacks unreachable routes under {sorted(ranges - have)}"

@@ -21,8 +21,6 @@ from tests.support.probes import Probe
 from tests.support.steady import lost, steady
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("coredns")
-
 PODS = ("kube-system", "k8s-app=kube-dns")
 # A datagram that is under way to a pod when it ends has no second try; the C library has.
 MOST_LOST = 3

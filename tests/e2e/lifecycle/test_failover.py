@@ -33,7 +33,6 @@ from tests.support.scheduling import unschedulable
 from tests.support.timeouts import TIMEOUTS
 
 # With the other labs that tests make: one after the other, as `up` and `down` take a lock.
-pytestmark = pytest.mark.xdist_group("small")
 
 TOPOLOGY = Path(__file__).with_name("failover.yaml")
 

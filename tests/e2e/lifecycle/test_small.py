@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gkelab import commands
 from gkelab.find import find_labs
-from gkelab.host.prepare import docker_answers
 from gkelab.lab import Lab
 from gkelab.lock import hold
 from gkelab.paths import default_paths
@@ -28,20 +28,25 @@ from gkelab.tools.docker import LABEL, Docker
 from gkelab.tools.iproute import PROTOCOL
 from gkelab.wait import until
 from tests.support.invoke import invoke
-from tests.support.outcomes import Outcome
-from tests.support.probes import ContainerPlace, http
-from tests.support.say import expect
-
-pytestmark = pytest.mark.xdist_group("small")
+from tests.support.own_lab import answers, changed, ids, settled, snapshot
 
 FOREIGN = "somebody-elses"
+LINKS = ["ip", "-json", "link", "show"]
 
 
 @pytest.fixture(scope="module")
-def foreign() -> Iterator[dict[str, str]]:
+def small() -> Iterator[Lab]:
+    """The small lab, gone when the story ends."""
+    invoke("up", "--topology=small")
+    yield commands.open_lab("small")
+    if any(lab.name == "small" for lab in find_labs(Docker(run))):
+        invoke("down", "--lab=small")
+
+
+@pytest.fixture(scope="module")
+def foreign(small: Lab) -> Iterator[dict[str, str]]:
     """A container and a network that are not the lab's, and their ids."""
-    assert docker_answers(run), "docker does not answer; `invoke up` starts it"
-    image = Docker(run).containers({LABEL: None})[0].image
+    image = small.supplier.reference("workload")
     network = run(["docker", "network", "create", "--subnet=172.31.240.0/28", FOREIGN]).stdout
     argv = ["docker", "run", "--detach", f"--name={FOREIGN}", f"--network={FOREIGN}"]
     container = run([*argv, "--entrypoint=sleep", image, "infinity"]).stdout
@@ -53,44 +58,32 @@ def foreign() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def small(foreign: dict[str, str]) -> Iterator[Lab]:
-    """The small lab, beside a foreign container and network; gone when the story ends."""
-    invoke("up", "--topology=small")
-    yield commands.open_lab("small")
-    if any(lab.name == "small" for lab in find_labs(Docker(run))):
-        invoke("down", "--lab=small")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A person's own kubeconfig, with a context of somebody else's cluster in it."""
+    names = {"clusters": "cluster", "contexts": "context", "users": "user"}
+    theirs = {part: [{"name": FOREIGN, name: {}}] for part, name in names.items()}
+    config = {"apiVersion": "v1", "kind": "Config", "current-context": FOREIGN, **theirs}
+    path = tmp_path_factory.mktemp("kube") / "config"
+    path.write_text(yaml.safe_dump(config))
+    return path
 
 
-def ids(lab: Lab) -> dict[str, str]:
-    """The lab's containers' ids by name."""
-    return {c.name: c.id for c in lab.docker.containers({LABEL: lab.name})}
+def contexts(kubeconfig: Path) -> list[str]:
+    """The contexts that a kubeconfig has."""
+    return [item["name"] for item in yaml.safe_load(kubeconfig.read_text())["contexts"]]
 
 
-def versions(lab: Lab) -> dict[str, str]:
-    """The generation of every workload, which changes when its specification does."""
-    kubectl = lab.kubectl(lab.plan.clusters[0].name)
-    return {
-        f"{item['kind']}/{item['metadata']['namespace']}/{item['metadata']['name']}": str(
-            item["metadata"]["generation"]
-        )
-        for item in kubectl.list("deployments,daemonsets")
-    }
+def volumes() -> set[str]:
+    """docker's volumes."""
+    return set(run(["docker", "volume", "ls", "--quiet"]).stdout.split())
 
 
-def answers(lab: Lab) -> None:
-    """The sample workload answers the client outside, and sees its address."""
-    cluster = lab.plan.clusters[0]
-    service = lab.kubectl(cluster.name).get("service", "whoami-external", "sample")
-    assert service is not None
-    address = service["status"]["loadBalancer"]["ingress"][0]["ip"]
-    client = ContainerPlace(lab.docker, f"{lab.name}-client-{cluster.subnet.name}")
-    answer = until(
-        lambda: http(client, f"http://{address}/"),
-        lambda answer: answer.outcome is Outcome.OK,
-        what=f"whoami answers at {address}",
-        timeout=60,
-    )
-    expect(answer, saw=str(cluster.subnet.lab_address(0)))
+def own_volumes(lab: Lab) -> set[str]:
+    """Those of them that the lab's containers have mounted."""
+    sources = [
+        source for c in lab.docker.containers({LABEL: lab.name}) for source in c.mounts.values()
+    ]
+    return {name for name in volumes() if any(f"/volumes/{name}/" in each for each in sources)}
 
 
 def test_up(small: Lab) -> None:
@@ -100,10 +93,16 @@ def test_up(small: Lab) -> None:
 
 
 def test_a_second_up_changes_nothing(small: Lab) -> None:
-    """The same containers, and no workload touched."""
-    before = ids(small), versions(small)
+    """Containers, networks, pods and everything applied are what they were."""
+    before = settled(small)
     invoke("up", "--topology=small")
-    assert (ids(small), versions(small)) == before
+    assert changed(before, snapshot(small)) == []
+
+
+def test_its_contexts_join_a_kubeconfig(small: Lab, kubeconfig: Path) -> None:
+    """Beside those that are there, and only when a person asks for it."""
+    invoke("up", "--topology=small", "--merge-kubeconfig", KUBECONFIG=str(kubeconfig))
+    assert contexts(kubeconfig) == [FOREIGN, "kind-small"]
 
 
 def test_two_at_once(small: Lab) -> None:
@@ -151,11 +150,15 @@ def test_a_vanished_worker_is_named(small: Lab) -> None:
     assert ids(small) == before
 
 
-def test_down_leaves_everything_else(small: Lab, foreign: dict[str, str]) -> None:
-    """The lab's containers, networks and routes go; the foreign ones stay as they are."""
-    others = {c.id for c in Docker(run).containers({}) if c.labels.get(LABEL) != "small"}
-    invoke("down", "--lab=small")
+def test_down_leaves_everything_else(small: Lab, foreign: dict[str, str], kubeconfig: Path) -> None:
+    """The lab's containers, networks, volumes, routes, contexts and files go; the foreign ones
+    stay as they are."""
     docker = Docker(run)
+    others = {c.id for c in docker.containers({}) if c.labels.get(LABEL) != "small"}
+    bridges = {network.bridge for network in docker.networks({LABEL: "small"})}
+    mounted = own_volumes(small)
+    assert mounted, "the nodes have volumes of their own"
+    invoke("down", "--lab=small", KUBECONFIG=str(kubeconfig))
     assert {c.id for c in docker.containers({})} == others
     assert foreign["container"] in others
     assert foreign["network"] in {network.id for network in docker.networks()}
@@ -163,6 +166,9 @@ def test_down_leaves_everything_else(small: Lab, foreign: dict[str, str]) -> Non
     left = {route.destination for route in small.ip.routes() if route.protocol == PROTOCOL}
     assert small.plan.clusters[0].pod_range not in left
     assert not small.folder.exists()
+    assert not volumes() & mounted
+    assert not bridges & {link["ifname"] for link in json.loads(run(LINKS).stdout)}
+    assert contexts(kubeconfig) == [FOREIGN]
     refused = invoke("down", "--lab=small", check=False)
     assert refused.code == 1
     assert "There is no lab small" in refused.stderr

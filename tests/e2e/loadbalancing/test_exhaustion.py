@@ -15,8 +15,6 @@ from tests.support.balancers import balancer, refusal
 from tests.support.namespace import Namespace
 from tests.support.spare import spare
 
-pytestmark = pytest.mark.xdist_group("loadbalancing-exhaustion")
-
 TWO = (2, 3)  # of the spare addresses
 WHERE = "metallb-system"
 POOL = "t-exhaustion"  # one name, so that what an interrupted run left is taken over

@@ -22,8 +22,6 @@ from tests.support.say import expect
 from tests.support.stats import requests_needed, spread_problems
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("loadbalancing-external")
-
 MANY = requests_needed(1 / 2)
 SPREAD = 60  # enough that an uneven choice between two shows
 DOOMED = -3  # of the external pool; MetalLB gives the lowest free one

@@ -10,8 +10,6 @@ from gkelab.topology import Cluster
 from tests.support.balancers import INTERNAL, balancer, refusal
 from tests.support.namespace import Namespace
 
-pytestmark = pytest.mark.xdist_group("loadbalancing-requested")
-
 # Of the pools, from their tops: MetalLB gives the lowest free one.
 EXTERNAL, ASKED, CORRECTED, CROSSED = -2, -6, -7, -8
 NAMES = "networking.gke.io/load-balancer-ip-addresses"

@@ -14,8 +14,6 @@ from tests.support.namespace import Namespace
 from tests.support.outcomes import Answer
 from tests.support.probes import ContainerPlace, Probe, http, probe_many
 
-pytestmark = pytest.mark.xdist_group("loadbalancing-sharing")
-
 KEY = "metallb.io/allow-shared-ip"
 
 # Of the pools, from their tops: MetalLB gives the lowest free one. The internal pool is the

@@ -30,8 +30,6 @@ from tests.support.netpol import (
 )
 from tests.support.reach import Reach
 
-pytestmark = pytest.mark.xdist_group("policies-blocks")
-
 A = pick(pod="a")
 NO_PODS = "https://github.com/cilium/cilium/issues/9209"
 NO_NODES = (

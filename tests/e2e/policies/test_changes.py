@@ -33,8 +33,6 @@ from tests.support.reach import Reach
 from tests.support.spaces import Spaces
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("policies-changes")
-
 LINE = 9000
 A = pick(pod="a")
 CLOSED = closed("x", "Ingress")

@@ -25,8 +25,6 @@ from tests.support.netpol import (
 )
 from tests.support.reach import Reach
 
-pytestmark = pytest.mark.xdist_group("policies-egress")
-
 A = pick(pod="a")
 POLICY_TYPES = "https://github.com/cilium/cilium/issues/48703"
 

@@ -25,8 +25,6 @@ from tests.support.netpol import (
 )
 from tests.support.reach import Reach
 
-pytestmark = pytest.mark.xdist_group("policies-ingress")
-
 A = pick(pod="a")
 BY_NAME = "kubernetes.io/metadata.name"
 

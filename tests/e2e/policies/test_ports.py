@@ -29,8 +29,6 @@ from tests.support.reach import Reach, Target
 from tests.support.spaces import Spaces
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("policies-ports")
-
 A = pick(pod="a")
 NAMED_PORTS = "https://github.com/cilium/cilium/issues/30003"
 TCP_PORTS = (9000, 9001, 9002)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
-
 from gkelab.lab import NAMESPACES, Lab
 from gkelab.tools.kubectl import Kubectl, Object
 from gkelab.wait import until
@@ -14,8 +12,6 @@ from tests.support.namespace import READY, Namespace
 from tests.support.parse import cilium_endpoints
 from tests.support.probes import ContainerPlace, http
 from tests.support.say import expect
-
-pytestmark = pytest.mark.xdist_group("routing-addresses")
 
 
 def has_an_address(pod: Object) -> bool:

@@ -20,8 +20,6 @@ from tests.support import changes
 from tests.support.parse import Link, Route, bpf_net, links, routes
 from tests.support.probes import ContainerPlace
 
-pytestmark = pytest.mark.xdist_group("routing-datapath")
-
 Hosts = dict[str, testinfra.host.Host]
 Pods = dict[str, tuple[str, IPv4Network]]
 

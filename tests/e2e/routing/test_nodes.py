@@ -19,8 +19,6 @@ from tests.support.probes import ContainerPlace, Place, Probe, http, probe_many
 from tests.support.say import expect
 from tests.support.scheduling import unschedulable
 
-pytestmark = pytest.mark.xdist_group("routing-nodes")
-
 HTTP, LINE, DATAGRAM = 18180, 18181, 18182  # of the pods on their node's network
 HOST_PORT = 18190  # of the other pods
 FREE = 18199

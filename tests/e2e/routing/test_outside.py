@@ -22,8 +22,6 @@ from tests.support.say import expect
 from tests.support.spare import spare
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("routing-outside")
-
 PUBLIC = 0  # of the spare addresses
 
 

@@ -21,8 +21,6 @@ from tests.support.say import expect
 from tests.support.stats import requests_needed
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("routing-pod-to-pod")
-
 NOBODY = (Outcome.TIMEOUT, Outcome.UNREACHABLE)
 VXLAN = 8472
 # Cilium's ipv4-service-loopback-address: a pod cannot get its own packet back from its own address.

@@ -18,8 +18,6 @@ from tests.support.probes import http, http_many
 from tests.support.stats import requests_needed
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("services-draining")
-
 MANY = requests_needed(1 / 2)
 
 

@@ -6,8 +6,6 @@ import json
 from ipaddress import IPv4Address
 from typing import Literal
 
-import pytest
-
 from gkelab.tools.kubectl import Object
 from gkelab.topology import Cluster
 from tests.support.eventually import eventually, eventually_from
@@ -18,8 +16,6 @@ from tests.support.probes import ContainerPlace, Probe, http, http_many, probe_m
 from tests.support.say import expect
 from tests.support.stats import requests_needed
 from tests.support.timeouts import TIMEOUTS
-
-pytestmark = pytest.mark.xdist_group("services-kinds")
 
 MANY = requests_needed(1 / 2)  # one of two servers that answers none of so many is absent
 WAYS: tuple[tuple[Literal["http", "tcp", "udp"], int, int], ...] = (

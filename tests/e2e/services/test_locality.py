@@ -17,8 +17,6 @@ from tests.support.probes import http_many
 from tests.support.stats import requests_needed
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("services-locality")
-
 MANY = requests_needed(1 / 2)
 SAME_ZONE = "https://github.com/cilium/cilium/pull/44771"
 REFUSED = {str(Outcome.REFUSED)}

@@ -19,8 +19,6 @@ from tests.support.say import expect
 from tests.support.stats import requests_needed
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("services-node-ports")
-
 MANY = requests_needed(1 / 2)
 PORTS = range(30000, 32768)
 

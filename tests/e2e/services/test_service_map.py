@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import testinfra
 
 from gkelab.topology import Cluster
@@ -11,8 +10,6 @@ from tests.support import parse
 from tests.support.endpointslices import Backends, backends, in_map
 from tests.support.namespace import Namespace
 from tests.support.timeouts import TIMEOUTS
-
-pytestmark = pytest.mark.xdist_group("services-map")
 
 
 def maps(shared: Namespace) -> dict[str, list[parse.Service]]:

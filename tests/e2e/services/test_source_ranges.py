@@ -6,8 +6,6 @@ silence.
 
 from __future__ import annotations
 
-import pytest
-
 from gkelab.lab import Lab
 from gkelab.topology import Cluster
 from tests.support.eventually import eventually
@@ -15,8 +13,6 @@ from tests.support.namespace import Namespace
 from tests.support.outcomes import Outcome
 from tests.support.probes import ContainerPlace, http
 from tests.support.timeouts import TIMEOUTS
-
-pytestmark = pytest.mark.xdist_group("services-source-ranges")
 
 
 def restrict(shared: Namespace, service: str, *ranges: object) -> None:
