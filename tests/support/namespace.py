@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,18 @@ class Namespace:
     def remove(self, kind: str, name: str) -> None:
         """Delete an object of this namespace and wait until it is gone."""
         self.kubectl.delete(kind, name, self.name)
+
+    def patch(self, kind: str, name: str, change: Object) -> None:
+        """Change an object of this namespace by a merge patch; lists are replaced, null removes."""
+        where = [f"--namespace={self.name}", kind, name]
+        self.kubectl("patch", *where, "--type=merge", f"--patch={json.dumps(change)}")
+
+    def label(self, what: str, **labels: str | None) -> None:
+        """Give "pod/a" or "namespace/x" labels, or take those that are None away."""
+        words = [
+            f"{key}={value}" if value is not None else f"{key}-" for key, value in labels.items()
+        ]
+        self.kubectl("label", f"--namespace={self.name}", "--overwrite", what, *words)
 
     def wait_ready(self) -> list[Pod]:
         """Wait until every pod wanted here runs and is Ready."""

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Timeouts:
-    """`probe`: until an unanswered probe is a TIMEOUT. `exec_grace`: what an exec may take beyond
-    its probes. `capture_ready`, `capture_stop`: tcpdump's start and end. `capture_settle`: how
-    long packets already sent may take into the capture. `capture_limit`: when a capture that
-    nobody stops (a killed test run) ends by itself.
+    """`probe`: until an unanswered probe is a TIMEOUT; `short` where many are expected to be.
+    `exec_grace`: what an exec may take beyond its probes. `datapath`: until what the API was told
+    is what packets meet. `capture_ready`, `capture_stop`: tcpdump's start and end.
+    `capture_settle`: how long packets already sent may take into the capture. `capture_limit`:
+    when a capture that nobody stops (a killed test run) ends by itself. `dialog_end`: until a
+    command that was talked to ends after its last line.
     """
 
     probe: float = 3
+    short: float = 1
     exec_grace: float = 20
+    datapath: float = 45
+    dialog_end: float = 3
     capture_ready: float = 20
     capture_stop: float = 10
     capture_settle: float = 3
