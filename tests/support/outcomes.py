@@ -32,9 +32,10 @@ class Answer:
     """What one probe saw.
 
     `status` is HTTP's, 0 where there is none. `text` is the body as it came, `body` the same as a
-    JSON object if it is one (the workload's report). `headers` are the response's, names in lower
-    case. `local` is the probe's own address as the prober's kernel knew it ("" if unknown),
-    `seconds` what the probe took, `detail` the error in the tool's words.
+    JSON object if it is one (the workload's report). `headers` are the response's, `trailers` the
+    fields behind its body, names in lower case; `http_version` is what it came in ("1.1", "2").
+    `local` is the probe's own address as the prober's kernel knew it ("" if unknown), `seconds`
+    what the probe took, `detail` the error in the tool's words.
     """
 
     outcome: Outcome
@@ -45,6 +46,8 @@ class Answer:
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     local: str = ""
     seconds: float = 0
+    trailers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    http_version: str = ""
 
     @property
     def who(self) -> str | None:
