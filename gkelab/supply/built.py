@@ -11,6 +11,7 @@ from gkelab.graph import CACHED, Task
 from gkelab.shell import Runner
 from gkelab.supply.cache import Cache
 from gkelab.supply.debian import base_image, base_reference
+from gkelab.supply.definitions import Definitions
 from gkelab.supply.golang import Go, build_programs, find_go, module_folder, module_key
 from gkelab.supply.imagebuild import ImageBuilder
 from gkelab.supply.pins import Pins, SupplierName
@@ -59,6 +60,10 @@ class Built:
         pin = self.pins.charts[name]
         return module_folder(self.go(), self.pins.modules[pin.module]) / pin.folder
 
+    def definitions(self, name: str) -> Path:
+        """The definitions' file in the cache."""
+        return Definitions(self.pins, self.cache, self.go).file(name)
+
     def archive(self, image: str) -> Path:
         """The image's archive in the cache."""
         return self.images.archive(image)
@@ -87,7 +92,7 @@ class Built:
             tasks.append(Task(f"tool:{name}", lambda: CACHED, build))
         for name in self.pins.charts:
             tasks.append(Task(f"chart:{name}", self._chart(name)))
-        return tasks
+        return [*tasks, *Definitions(self.pins, self.cache, self.go).tasks()]
 
     def _installed(self, name: str) -> Path | None:
         """A right installed program; not even looked for when its module is built already, or is

@@ -13,6 +13,7 @@ from gkelab.errors import LabError
 from gkelab.graph import CACHED, Task
 from gkelab.shell import CommandError, Runner
 from gkelab.supply.cache import Cache, content_key
+from gkelab.supply.definitions import Definitions
 from gkelab.supply.golang import Go, build_programs, find_go, module_key
 from gkelab.supply.imagebuild import ImageBuilder
 from gkelab.supply.pins import ROOT, DebianPin, ModulePin, Pins, SupplierName
@@ -79,6 +80,10 @@ class Upstream:
         """The chart's archive in the cache."""
         return self.cache.path("charts", name, self._chart_key(name)) / "chart.tgz"
 
+    def definitions(self, name: str) -> Path:
+        """The definitions' file in the cache."""
+        return Definitions(self.pins, self.cache, self.go).file(name)
+
     def archive(self, image: str) -> Path:
         """The image's archive in the cache. Raises LabError for what kindest/node brings."""
         pin = self.pins.images[image]
@@ -110,7 +115,7 @@ class Upstream:
         for name in self.pins.charts:
             work = self._chart(name)
             tasks.append(Task(f"chart:{name}", work, ("tool:helm",), what=f"chart {name}"))
-        return tasks
+        return [*tasks, *Definitions(self.pins, self.cache, self.go).tasks()]
 
     # --- programs
 

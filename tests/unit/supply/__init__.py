@@ -19,6 +19,7 @@ from gkelab.supply.cache import Cache
 from gkelab.supply.pins import Pins
 from gkelab.supply.supplier import Supplier
 
+KINDS = {"path": "example.com/kinds", "version": "v2", "sum": "h1:k", "folder": "crds"}
 DIGEST = "sha256:" + "ab" * 32
 
 
@@ -80,6 +81,7 @@ def some_pins() -> Pins:
                 "watch": tool("watch", "net"),
             },
             "charts": {"net": {"version": "1.2.3", **chart}},
+            "definitions": {"kinds": KINDS},
             "images": images,
         }
     )
