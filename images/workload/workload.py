@@ -86,12 +86,12 @@ def request(protocol, peer, connection, target, headers):
 def fulfil(report, received):
     """Do what the request's query wishes: the status of the answer."""
     wish = {key: values[0] for key, values in parse_qs(report["query"]).items()}
-    time.sleep(float(wish.get("delay", 0)))
     report["received"] = received
     if "body" in wish:
         report["body"] = "x" * int(wish["body"])
     if "key" in wish:
         report["attempt"] = ATTEMPTS.count(wish["key"])
+    time.sleep(float(wish.get("delay", 0)))
     if "fail" not in wish:
         return int(wish.get("status", 200))
     return int(wish.get("status", 503)) if report["attempt"] <= int(wish["fail"]) else 200

@@ -49,6 +49,14 @@ def test_the_first_requests_of_a_key_fail(ports: Ports) -> None:
 
 
 @curl
+def test_a_request_is_counted_when_it_comes(ports: Ports) -> None:
+    url = f"http://{HERE}:{ports.http}/?key=slow"
+    late = http(PLACE, f"{url}&delay=1", timeout=0.3)
+    assert late.outcome is Outcome.TIMEOUT
+    assert (http(PLACE, url).body or {})["attempt"] == 2
+
+
+@curl
 def test_without_a_key_nothing_is_counted(ports: Ports) -> None:
     answer = http(PLACE, f"http://{HERE}:{ports.http}/?status=404")
     assert answer.status == 404
