@@ -100,6 +100,8 @@ def fulfil(report, received):
 class Http(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 300
+    # Or the body, which is written after the headers, waits for the peer's delayed acknowledgement.
+    disable_nagle_algorithm = True
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

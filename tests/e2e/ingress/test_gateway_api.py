@@ -115,7 +115,7 @@ def test_a_gateway_is_a_load_balancer(edge: Edge, cluster: Cluster) -> None:
     assert made == ["edge-istio"]
 
 
-@pytest.mark.parametrize("name", ["first", "second", "matches", "weights"])
+@pytest.mark.parametrize("name", ["first", "second", "matches", "regex", "weights"])
 def test_a_route_is_told_what_became_of_it(edge: Edge, name: str) -> None:
     """Accepted by its Gateway, with backends that are there."""
     wanted = {"Accepted": ("True", "Accepted"), "ResolvedRefs": ("True", "ResolvedRefs")}
@@ -160,13 +160,19 @@ def matches(edge: Edge) -> None:
         ("/prefix", "v2"),
         ("/prefix/x", "v2"),
         ("/prefixed", "v1"),  # a prefix of segments, where Istio's own is one of letters
-        ("/r12", "v2"),
-        ("/r12x", "v1"),
     ],
 )
 def test_by_path(edge: Edge, matches: None, path: str, who: str) -> None:
-    """Exact, PathPrefix and RegularExpression, each beside what only looks like it."""
+    """Exact and PathPrefix, each beside what only looks like it."""
     expect(edge.get("matches", path), who=who, saw=edge.proxy, to=path)
+
+
+def test_by_regular_expression(edge: Edge) -> None:
+    """All of the path must match."""
+    reach(edge, "regex", "v2", "/r12")
+    for path in ("/r", "/r12x", "/x/r12"):
+        other = expect(edge.get("regex", path), outcome=Outcome.HTTP_ERROR, status=404, to=path)
+        assert other.who is None
 
 
 @pytest.mark.parametrize(("value", "who"), [("v2", "v2"), ("V2", "v1"), ("v20", "v1")])

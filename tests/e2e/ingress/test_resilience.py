@@ -28,13 +28,14 @@ def declared(ingress: Ingress) -> None:
 
 
 def behave(ingress: Ingress, mark: str, *rules: dict[str, Any]) -> None:
-    """Make these the host's rules, and wait until the gateway has them: it marks its answers."""
+    """Make these the host's rules, and wait until the gateway has them, and the server behind them:
+    it marks the answers."""
     headers = {"response": {"set": {"x-rules": mark}}}
     marked = [{**wanted, "headers": headers} for wanted in rules]
     ingress.namespace.apply([routes("server", "edge", [ingress.host(LABEL)], *marked)])
     until(
         lambda: ingress.get(LABEL),
-        lambda answer: answer.headers.get("x-rules") == (mark,),
+        lambda answer: answer.who == "server" and answer.headers.get("x-rules") == (mark,),
         what=f"the gateway has the rules {mark}",
         timeout=TIMEOUTS.datapath,
         interval=0.2,

@@ -146,7 +146,7 @@ def test_by_weight(ingress: Ingress) -> None:
         ingress.namespace.apply([routes("weights", "edge", [host], wanted)])
         until(
             lambda: ingress.get("weights"),
-            lambda answer: answer.headers.get("x-split") == (mark,),
+            lambda answer: answer.who is not None and answer.headers.get("x-split") == (mark,),
             what=f"the gateway splits {mark}",
             timeout=TIMEOUTS.datapath,
             interval=0.2,
