@@ -156,7 +156,7 @@ CLAIMS: tuple[Claim, ...] = (
         "emulated",
         "Istio, default profile",
         "without Google's managed parts",
-        ("tests/e2e/mesh/test_mtls.py::test_strict_refuses_plaintext",),
+        ("tests/e2e/mesh/test_identity.py::test_mutual_tls",),
     ),
     Claim(
         "Anthos Service Mesh: ingress gateway behind a load balancer",
@@ -165,9 +165,20 @@ CLAIMS: tuple[Claim, ...] = (
         "Istio's ingress gateway behind MetalLB",
         "without Google's managed parts",
         (
-            "tests/e2e/mesh/test_gateway.py::test_routes_by_path",
-            "tests/e2e/mesh/test_gateway.py::test_another_host_is_not_found",
-            "tests/e2e/mesh/test_gateway.py::test_the_backend_is_told_the_clients_address",
+            "tests/e2e/ingress/test_gateway.py::test_routes_by_path",
+            "tests/e2e/ingress/test_gateway.py::test_another_host_is_not_found",
+            "tests/e2e/ingress/test_gateway.py::test_the_backend_is_told_the_clients_address",
+        ),
+    ),
+    Claim(
+        "Gateway API's kinds (`--gateway-api=standard`)",
+        f"{_GKE}concepts/gateway-api",
+        "emulated",
+        "the standard channel's definitions; a Gateway of class `istio` gets a proxy and an address",
+        "GKE's own classes (`gke-l7-...`) are absent",
+        (
+            "tests/e2e/ingress/test_gateway_api.py::test_the_kinds_are_served",
+            "tests/e2e/ingress/test_gateway_api.py::test_by_host",
         ),
     ),
     Claim(

@@ -48,6 +48,7 @@ def run_naive(file: Path) -> dict[str, float]:
         "Cilium": lambda: _cilium(lab, cluster),
         "CoreDNS": lambda: _rollout(lab, cluster, "kube-system", "deployment/coredns"),
         "MetalLB": lambda: _metallb(lab, cluster),
+        "Gateway API": lambda: _gateway_api(lab, cluster),
         "Istio": lambda: _istio(lab),
         "workloads": lambda: _workloads(lab, cluster),
     }
@@ -124,6 +125,11 @@ def _metallb(lab: Lab, cluster: Cluster) -> None:
     kubectl.apply(manifests("metallb/namespace.yaml"))
     _helm(lab, cluster, "metallb", "metallb-system", manifest("metallb/values.yaml"))
     kubectl.apply([*pools(cluster), *manifests("metallb/gke-annotations.yaml")])
+
+
+def _gateway_api(lab: Lab, cluster: Cluster) -> None:
+    file = lab.supplier.definitions("gateway-api")
+    _kubectl(lab, cluster)("apply", "--server-side", f"--filename={file}")
 
 
 def _istio(lab: Lab) -> None:

@@ -21,6 +21,7 @@ from gkelab.steps.create_networks import create_networks
 from gkelab.steps.deploy_workloads import deploy_mesh_workloads, deploy_workloads
 from gkelab.steps.hold_ranges import hold_on_host
 from gkelab.steps.install_cilium import install_cilium, render_cilium
+from gkelab.steps.install_gateway_api import install_gateway_api
 from gkelab.steps.install_istio import install_gateway, install_istio, render_istio_objects
 from gkelab.steps.install_metallb import configure_pools, install_metallb, render_metallb
 from gkelab.steps.load_images import load_image
@@ -42,13 +43,14 @@ EARLY = {"coredns", "pause", "etcd", "cilium", "cilium-operator"} | {
 @dataclass(frozen=True)
 class Step:
     """A step of every cluster. `needs` are other steps; `images` must be on the nodes before
-    it runs."""
+    it runs, and the supplier's tasks named in `supply` be done."""
 
     name: str
     what: str
     do: Callable[[Lab, Cluster, Applied], str]
     needs: tuple[str, ...] = ("cluster",)
     images: tuple[str, ...] = ()
+    supply: tuple[str, ...] = ()
 
 
 # In the order that a person would type them; those that do not need each other overlap.
@@ -61,10 +63,16 @@ CLUSTER_STEPS: tuple[Step, ...] = (
         images=("cilium", "cilium-operator", "hubble-relay"),
     ),
     Step(
+        "gateway-api",
+        "install the Gateway API's kinds",
+        install_gateway_api,
+        supply=("definitions:gateway-api",),
+    ),
+    Step(
         "istio",
         "install Istio",
         install_istio,
-        needs=("cluster", "render-istio"),
+        needs=("cluster", "render-istio", "gateway-api"),
         images=("istio-pilot", "istio-proxy"),
     ),
     Step(
@@ -189,6 +197,7 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
     for step in CLUSTER_STEPS:
         needs = [f"{need}:{name}" for need in step.needs]
         needs += [loads[image].name for image in step.images if image in loads]
+        needs += step.supply
         run = partial(step.do, lab, cluster, applied)
         tasks.append(Task(f"{step.name}:{name}", run, tuple(needs), what=step.what))
     done = [task.name for task in tasks]

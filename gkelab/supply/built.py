@@ -9,6 +9,7 @@ from pathlib import Path
 from gkelab.graph import CACHED, Task
 from gkelab.supply.cache import content_key, copy_tree
 from gkelab.supply.debian import base_image, base_reference
+from gkelab.supply.definitions import Definitions
 from gkelab.supply.golang import build_programs, fetch_modules, module_folder, module_key
 from gkelab.supply.pins import ModulePin, SupplierName
 from gkelab.supply.supplier import FromCache
@@ -34,6 +35,10 @@ class Built(FromCache):
         """The chart's folder in the cache, a copy of the one in its module."""
         return self.cache.path("charts", name, self._chart_key(name)) / name
 
+    def definitions(self, name: str) -> Path:
+        """The definitions' file in the cache."""
+        return Definitions(self.pins, self.cache, self.go).file(name)
+
     def archive(self, image: str) -> Path:
         """The image's archive in the cache."""
         return self.images.archive(image)
@@ -56,7 +61,7 @@ class Built(FromCache):
             tasks.append(Task(f"tool:{name}", lambda: CACHED, build))
         for name in self.pins.charts:
             tasks.append(Task(f"chart:{name}", self._chart(name)))
-        return tasks
+        return [*tasks, *Definitions(self.pins, self.cache, self.go).tasks()]
 
     def _go_tasks(self) -> list[Task]:
         """A module is built while the next ones are fetched, one after the other in that order."""

@@ -31,12 +31,13 @@ class Entry:
 
 
 def content_key(parts: Iterable[str | bytes | Path]) -> str:
-    """12 hex digits over texts, bytes, and files (a folder counts with all its files' names)."""
+    """12 hex digits over texts, bytes, and files (a folder counts with all its files' names, but
+    for what Python leaves beside a program that was run)."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
             for file in sorted(p for p in (part.rglob("*") if part.is_dir() else [part])):
-                if file.is_file():
+                if file.is_file() and "__pycache__" not in file.parts:
                     digest.update(str(file.relative_to(part)).encode() + b"\0")
                     digest.update(file.read_bytes() + b"\0")
         else:

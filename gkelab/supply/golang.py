@@ -13,7 +13,7 @@ from pathlib import Path
 from gkelab.errors import LabError
 from gkelab.shell import Runner
 from gkelab.supply.cache import Cache, content_key
-from gkelab.supply.pins import ROOT, ModulePin, Pins
+from gkelab.supply.pins import ROOT, ModulePin, Pins, SourcePin
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def module_key(pin: ModulePin) -> str:
     return content_key(parts)
 
 
-def module_folder(go: Go, pin: ModulePin) -> Path:
+def module_folder(go: Go, pin: SourcePin) -> Path:
     """The module's source, downloaded and checked against the pinned hash.
 
     Raises LabError when the hash is another one, or when the module cannot be had.

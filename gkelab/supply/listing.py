@@ -20,7 +20,7 @@ from gkelab.supply.upstream import upstream_base
 from gkelab.tools.docker import Docker
 from gkelab.topology import Role
 
-Kind = Literal["image", "tool", "chart", "store", "base", "programs"]
+Kind = Literal["image", "tool", "chart", "definitions", "store", "base", "programs"]
 # What holds a thing to the bytes that are meant.
 DIGEST, VERSION, GO_SUM = "digest", "version", "Go checksum"
 
@@ -61,6 +61,7 @@ def wanted_keys(pins: Pins, cache: Cache, run: Runner = shell.run) -> set[Path]:
         paths |= {supplier.archive(image).parent for image in _archived(supplier)}
         paths |= {supplier.tool(tool).parent for tool in pins.tools}
         paths |= {store for _, _, store in _stores(supplier, cache, run)}
+        paths |= {supplier.definitions(name).parent for name in supplier.pins.definitions}
         paths |= {supplier.chart(chart).parent for chart in pins.charts}
     paths |= {_programs(cache, module, pin) for module, pin in pins.modules.items()}
     paths.add(_base(cache, pins))
@@ -106,6 +107,10 @@ class _Listing:
         yield from (self._image(name, pin) for name, pin in self.pins.images.items())
         yield from (self._tool(name, pin) for name, pin in self.pins.tools.items())
         yield from (self._chart(name) for name in self.pins.charts)
+        for name, pinned in self.pins.definitions.items():
+            source = f"in module {pinned.path} {pinned.version}"
+            path = self.supplier.definitions(name).parent
+            yield self._row(path, name, "definitions", (pinned.version, source, GO_SUM))
         yield self._debian()
         if self.built:
             for name, pin in self.pins.modules.items():

@@ -49,15 +49,20 @@ class DebianPin(_Pin):
     base: tuple[str, ...]
 
 
-class ModulePin(_Pin):
+class SourcePin(_Pin):
+    """A Go module's source, by the hash that the Go checksum database gives for it."""
+
+    path: str
+    version: str
+    sum: str
+
+
+class ModulePin(SourcePin):
     """A Go module: `packages` maps a program's name to the package it is built from.
 
     `build` names the folder under builds/ whose go.mod builds it; "" for the module's own.
     """
 
-    path: str
-    version: str
-    sum: str
     packages: dict[str, str]
     build: str = ""
     tags: tuple[str, ...] = ()
@@ -88,6 +93,12 @@ class ChartPin(_Pin):
     folder: str
 
 
+class DefinitionsPin(SourcePin):
+    """Definitions of Kubernetes kinds: the folder of a module that holds them as YAML."""
+
+    folder: str
+
+
 class ImagePin(_Pin):
     """An image: its upstream reference, the node roles that need it, and what builds it."""
 
@@ -114,6 +125,7 @@ class Pins(_Pin):
     modules: dict[str, ModulePin]
     tools: dict[str, ToolPin]
     charts: dict[str, ChartPin]
+    definitions: dict[str, DefinitionsPin]
     images: dict[str, ImagePin]
 
     def module_of(self, program: str) -> str:

@@ -19,8 +19,8 @@ from gkelab.supply.tools import Installed
 
 
 class Supplier(Protocol):
-    """The tasks are named tool:NAME, chart:NAME and image:NAME; what the paths name is there
-    once the task is done."""
+    """The tasks are named tool:NAME, chart:NAME, definitions:NAME and image:NAME; what the paths
+    name is there once the task is done."""
 
     pins: Pins
     name: SupplierName
@@ -35,6 +35,10 @@ class Supplier(Protocol):
 
     def chart(self, name: str) -> Path:
         """The chart's folder or archive."""
+        ...
+
+    def definitions(self, name: str) -> Path:
+        """The definitions of Kubernetes kinds as one YAML file."""
         ...
 
     def archive(self, image: str) -> Path:

@@ -12,6 +12,7 @@ from gkelab.errors import LabError
 from gkelab.graph import CACHED, Task
 from gkelab.shell import CommandError
 from gkelab.supply.cache import content_key
+from gkelab.supply.definitions import Definitions
 from gkelab.supply.golang import build_programs, module_key
 from gkelab.supply.pins import ROOT, DebianPin, ModulePin, SupplierName
 from gkelab.supply.supplier import FromCache
@@ -56,6 +57,10 @@ class Upstream(FromCache):
         """The chart's archive in the cache."""
         return self.cache.path("charts", name, self._chart_key(name)) / "chart.tgz"
 
+    def definitions(self, name: str) -> Path:
+        """The definitions' file in the cache."""
+        return Definitions(self.pins, self.cache, self.go).file(name)
+
     def archive(self, image: str) -> Path:
         """The image's archive in the cache. Raises LabError for what kindest/node brings."""
         pin = self.pins.images[image]
@@ -87,7 +92,7 @@ class Upstream(FromCache):
         for name in self.pins.charts:
             work = self._chart(name)
             tasks.append(Task(f"chart:{name}", work, ("tool:helm",), what=f"chart {name}"))
-        return tasks
+        return [*tasks, *Definitions(self.pins, self.cache, self.go).tasks()]
 
     # --- programs
 

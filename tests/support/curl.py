@@ -25,6 +25,7 @@ def http(
     headers: Mapping[str, str] | None = None,
     host: str = "",
     data: str = "",
+    stdin: str = "",
     resolve: Sequence[str] = (),
     timeout: float = TIMEOUTS.probe,
     insecure: bool = False,
@@ -33,9 +34,10 @@ def http(
 ) -> Answer:
     """One request by curl, redirects not followed.
 
-    `host` is the Host header; `resolve` are "name:port:address" as curl takes them, which set
-    what TLS asks for too; `cacert` is a file's path at the place, or PEM text; `extra` are further
-    words for curl ("--http2-prior-knowledge").
+    `host` is the Host header; `stdin` is a body that a command line cannot carry (with NUL bytes),
+    in place of `data`; `resolve` are "name:port:address" as curl takes them, which set what TLS
+    asks for too; `cacert` is a file's path at the place, or PEM text; `extra` are further words
+    for curl ("--http2-prior-knowledge"). Raises ValueError for a body and a PEM text together.
     """
     argv, pem = _curl(
         method=method,
@@ -46,7 +48,11 @@ def http(
         insecure=insecure,
         cacert=cacert,
     )
-    return _requests(place, [*argv, *extra], [url], pem, timeout)[0]
+    if stdin:
+        if pem:
+            raise ValueError("standard input has room for a body or a certificate, not for both")
+        argv += ["--data-binary", "@-"]
+    return _requests(place, [*argv, *extra], [url], stdin or pem, timeout)[0]
 
 
 def http_many(
@@ -132,6 +138,20 @@ def _transfer(told: dict[str, Any], body: str, error: str) -> Answer:
         answer,
         detail=answer.detail or ("" if answer.outcome is Outcome.OK else curl["errormsg"] or ""),
         headers={name.lower(): tuple(values) for name, values in told["headers"].items()},
+        trailers=_trailers(error),
+        http_version=curl["http_version"] if curl["http_code"] else "",
         local=curl["local_ip"],
         seconds=curl["time_total"],
     )
+
+
+def _trailers(error: str) -> dict[str, tuple[str, ...]]:
+    """The fields behind the body. --verbose alone has them: it marks what was received with `<`,
+    and the end of the headers with an empty line of these."""
+    received = [line[1:].strip() for line in error.splitlines() if line.startswith("<")]
+    last = max((at for at, line in enumerate(received) if not line), default=len(received))
+    found: dict[str, tuple[str, ...]] = {}
+    for line in received[last + 1 :]:
+        name, _, value = line.partition(":")
+        found[name.lower()] = (*found.get(name.lower(), ()), value.strip())
+    return found

@@ -26,7 +26,8 @@ def eventually(
     def met() -> str:
         answer[:] = [ask()]
         try:
-            expect(answer[0], **wanted)
+            # Only the last one's failure asks Hubble.
+            expect(answer[0], **{**wanted, "why": str})
         except AssertionError as error:
             return str(error)
         return ""
@@ -41,6 +42,10 @@ def eventually(
             interval=0.2,
         )
     except WaitError as error:
+        try:
+            expect(answer[0], **wanted)
+        except AssertionError as last:
+            raise AssertionError(f"{what}: {last}") from None
         raise AssertionError(str(error)) from None
     return answer[0]
 

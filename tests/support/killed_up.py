@@ -30,6 +30,7 @@ STEPS = (
     ("cluster", 1.0),  # nodes are being made
     ("cluster", 8.0),  # kubeadm is at work in them
     ("cilium", 0.0),
+    ("gateway-api", 0.3),
     ("istio", 0.7),
     ("metallb", 0.5),
     ("pools", 0.3),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import yaml
 
 from gkelab.lab import Lab
 from gkelab.leftovers import TEST
@@ -59,6 +62,22 @@ class Namespace:
     def remove(self, kind: str, name: str) -> None:
         """Delete an object of this namespace and wait until it is gone."""
         self.kubectl.delete(kind, name, self.name)
+
+    @contextmanager
+    def having(self, objects: Sequence[Object]) -> Iterator[None]:
+        """These objects are in this namespace for the length of the block, which may apply them
+        anew in another form."""
+        try:
+            self.apply(objects)
+            yield
+        finally:
+            self.withdraw(objects)
+
+    def withdraw(self, objects: Sequence[Object]) -> None:
+        """Delete what there is of these objects; it does not wait until they are gone."""
+        text = yaml.dump_all([self._placed(item) for item in objects], Dumper=yaml.CSafeDumper)
+        words = ["--filename=-", "--ignore-not-found", "--wait=false"]
+        self.kubectl("delete", *words, input=text)
 
     def patch(self, kind: str, name: str, change: Object) -> None:
         """Change an object of this namespace by a merge patch; lists are replaced, null removes."""

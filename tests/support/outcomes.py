@@ -44,10 +44,11 @@ class Answer:
     """What one probe saw.
 
     `status` is HTTP's, 0 where there is none. `text` is the body as it came, `body` the same as a
-    JSON object if it is one (the workload's report). `headers` are the response's, names in lower
-    case. `local` is the probe's own address as the prober's kernel knew it ("" if unknown),
-    `seconds` what the probe took, `detail` the error in the tool's words. `asked` is what the
-    probe was, where it is known; it is no part of what was seen. As text it is a sentence's end.
+    JSON object if it is one (the workload's report). `headers` are the response's, `trailers` the
+    fields behind its body, names in lower case; `http_version` is what it came in ("1.1", "2").
+    `local` is the probe's own address as the prober's kernel knew it ("" if unknown), `seconds`
+    what the probe took, `detail` the error in the tool's words. `asked` is what the probe was,
+    where it is known; it is no part of what was seen. As text it is a sentence's end.
     """
 
     outcome: Outcome
@@ -58,6 +59,8 @@ class Answer:
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     local: str = ""
     seconds: float = 0
+    trailers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    http_version: str = ""
     asked: Asked | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Probes: HTTP by curl, TCP, UDP and DNS by a small script, from any Place.
+"""Probes: HTTP by curl, WebSockets, TCP, UDP and DNS by a small script, from any Place.
 
 A verdict always comes on standard output, behind a mark. Where the mark is missing the probe is
 broken, whatever the exit code: kubectl and docker exit with codes of their own.
@@ -32,6 +32,7 @@ __all__ = [
     "probe_many",
     "tcp",
     "udp",
+    "websocket",
 ]
 
 SCRIPT = Path(inpod.__file__)
@@ -43,12 +44,13 @@ _IN_ONE_EXEC = 256
 class Probe:
     """One probe of `probe_many`.
 
-    `payload` is a line for tcp and udp (None with tcp: connect alone); `method`, `path` and
-    `headers` are http's; `name`, `type`, `server` (default: the place's own) and `tcp` are dns's.
-    `host` is a name or an address. `timeout` is in seconds, for the whole probe.
+    `payload` is a text for websocket, a line for tcp and udp (None with tcp: connect alone);
+    `method` is http's, `path` and `headers` are http's and websocket's; `name`, `type`, `server`
+    (default: the place's own) and `tcp` are dns's. `host` is a name or an address. `timeout` is in
+    seconds, for the whole probe.
     """
 
-    kind: Literal["http", "tcp", "udp", "dns"]
+    kind: Literal["http", "websocket", "tcp", "udp", "dns"]
     host: str = ""
     port: int = 0
     path: str = "/"
@@ -88,6 +90,30 @@ def udp(
 ) -> Answer:
     """One datagram, never sent again. No answer is a TIMEOUT; "port unreachable" is REFUSED."""
     wanted = Probe("udp", host, port, payload=payload, timeout=timeout)
+    return probe_many(place, [wanted])[0]
+
+
+def websocket(
+    place: Place,
+    host: str,
+    port: int,
+    path: str = "/",
+    payload: str = "probe",
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUTS.probe,
+) -> Answer:
+    """A WebSocket's handshake, a text each way, and its end. An answer that is no upgrade is
+    HTTP_ERROR, whatever its status."""
+    wanted = Probe(
+        "websocket",
+        host,
+        port,
+        path=path,
+        payload=payload,
+        headers=headers or {},
+        timeout=timeout,
+    )
     return probe_many(place, [wanted])[0]
 
 

@@ -105,8 +105,10 @@ def test_every_task_has_words_for_a_person(any_lab: Lab) -> None:
 
 def test_steps_are_named_once_and_need_steps_that_come_before() -> None:
     known = {"cluster", "render-cilium", "render-metallb", "render-istio"}
+    supplied = {task.name for task in FakeSupplier().tasks()}
     for step in up.CLUSTER_STEPS:
         assert step.name not in known
+        assert set(step.supply) <= supplied, step.name
         assert set(step.needs) <= known, step.name
         known.add(step.name)
 
@@ -137,6 +139,13 @@ def test_charts_are_rendered_while_nodes_boot(tmp_path: Path) -> None:
     for part in ("cilium", "metallb", "istio"):
         before = everything_before(tasks, f"render-{part}:vpc-native")
         assert not [name for name in before if not name.startswith(("tool:", "chart:"))]
+
+
+def test_istio_comes_when_the_gateway_api_is_there(tmp_path: Path) -> None:
+    tasks = all_tasks(lab_of(tmp_path))
+    before = everything_before(tasks, "istio:vpc-native")
+    assert {"gateway-api:vpc-native", "definitions:gateway-api"} <= before
+    assert "definitions:gateway-api" not in everything_before(tasks, "cluster:vpc-native")
 
 
 def test_programs_that_no_step_needs_are_left_out(tmp_path: Path) -> None:

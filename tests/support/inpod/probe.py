@@ -1,19 +1,22 @@
 """Makes many probes at once and prints one verdict each: `python3 - LIST <probe.py`; or stays and
 answers a LIST a line with a line: `python3 -c "$(cat probe.py)" stay`.
 
-LIST is a JSON list of probes: kind (http, tcp, udp, dns), host, port and timeout (seconds), and by
-kind: payload (tcp, udp: the line to send; null for tcp is to connect alone), method, path and
-headers (http), name, type, server and tcp (dns; type HOST asks the C library, so search list and
-hosts file count; other types go to the server as they are). What is printed is MARK and a JSON
-list of verdicts in the same order: outcome, status, text, detail, headers, local, seconds.
+LIST is a JSON list of probes: kind (http, websocket, tcp, udp, dns), host, port and timeout
+(seconds), and by kind: payload (websocket: the text; tcp, udp: the line to send; null for tcp is
+to connect alone), method (http), path and headers (http, websocket), name, type, server and tcp
+(dns; type HOST asks the C library, so search list and hosts file count; other types go to the
+server as they are). What is printed is MARK and a JSON list of verdicts in the same order:
+outcome, status, text, detail, headers, local, seconds.
 The standard library alone, since it runs in whatever python3 an image has, and one file, since it
 travels on stdin.
 """
 
 from __future__ import annotations
 
+import base64
 import concurrent.futures
 import errno
+import hashlib
 import http.client
 import ipaddress
 import json
@@ -40,6 +43,7 @@ UNREACHABLE = {
     errno.EPERM,  # a cgroup's BPF program said no
     errno.EACCES,  # a prohibit route
 }
+WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 UNRESOLVED = {socket.EAI_NONAME, socket.EAI_NODATA, socket.EAI_AGAIN, socket.EAI_FAIL}
 
 Verdict = dict[str, Any]
@@ -160,6 +164,73 @@ def http_get(probe: Probe, deadline: Deadline) -> Verdict:
         "headers": heads,
         "local": local,
     }
+
+
+def websocket(probe: Probe, deadline: Deadline) -> Verdict:
+    """Shake hands, say a text, take one, say good-bye and hear it. OK means all of that."""
+    with connect(probe["host"], probe["port"], deadline) as sock:
+        local = sock.getsockname()[0]
+        key = base64.b64encode(secrets.token_bytes(16)).decode()
+        status, headers = handshake(sock, probe, key, deadline)
+        if status != 101:
+            detail = f"HTTP {status}, no WebSocket"
+            return {"outcome": "HTTP_ERROR", "status": status, "detail": detail, "local": local}
+        proof = base64.b64encode(hashlib.sha1((key + WEBSOCKET).encode()).digest()).decode()
+        if headers.get("sec-websocket-accept") != [proof]:
+            raise ValueError("whoever answered did not read the handshake's key")
+        sock.sendall(masked(1, (probe.get("payload") or "").encode()))
+        text = said(sock, 1, deadline)
+        sock.sendall(masked(8, struct.pack("!H", 1000)))
+        said(sock, 8, deadline)
+    verdict = {"outcome": "OK", "status": status, "text": text.decode(errors="replace")}
+    return {**verdict, "headers": headers, "local": local}
+
+
+def handshake(
+    sock: socket.socket, probe: Probe, key: str, deadline: Deadline
+) -> tuple[int, dict[str, list[str]]]:
+    """Ask for a WebSocket; the answer's status and headers. Reads no byte beyond them."""
+    fields = {
+        "Host": probe["host"],
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": key,
+        **probe.get("headers", {}),
+    }
+    lines = [f"GET {probe.get('path', '/')} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in fields.items()]
+    sock.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
+    data = b""
+    while not data.endswith(b"\r\n\r\n"):
+        data += exactly(sock, 1, deadline)
+    first, *rest = data.decode(errors="replace").rstrip("\r\n").split("\r\n")
+    heads: dict[str, list[str]] = {}
+    for line in rest:
+        name, _, value = line.partition(":")
+        heads.setdefault(name.lower(), []).append(value.strip())
+    return int(first.split()[1]), heads
+
+
+def masked(opcode: int, payload: bytes) -> bytes:
+    """A whole message as a client must send it; of less than 126 bytes."""
+    if len(payload) > 125:
+        raise ValueError("a payload of 126 bytes and more is not for this small client")
+    mask = secrets.token_bytes(4)
+    body = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+    return bytes([0x80 | opcode, 0x80 | len(payload)]) + mask + body
+
+
+def said(sock: socket.socket, opcode: int, deadline: Deadline) -> bytes:
+    """The payload of the next frame, which shall be of this kind."""
+    first, size = exactly(sock, 2, deadline)
+    if size > 125:
+        form = "!H" if size == 126 else "!Q"
+        (size,) = struct.unpack(form, exactly(sock, struct.calcsize(form), deadline))
+    payload = exactly(sock, size, deadline)
+    if first != 0x80 | opcode:
+        raise ValueError(f"frame {first:#x} in place of {0x80 | opcode:#x}")
+    return payload
 
 
 def dns(probe: Probe, deadline: Deadline) -> Verdict:
@@ -301,7 +372,7 @@ def outcome_of(error: Exception) -> str:
     return "PROBE_BROKEN"
 
 
-KINDS = {"http": http_get, "tcp": tcp, "udp": udp, "dns": dns}
+KINDS = {"http": http_get, "websocket": websocket, "tcp": tcp, "udp": udp, "dns": dns}
 
 
 def attempt(probe: Probe) -> Verdict:

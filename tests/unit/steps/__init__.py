@@ -42,6 +42,7 @@ class FakeSupplier:
         kinds: dict[str, Collection[str]] = {
             "tool": self.pins.tools,
             "chart": self.pins.charts,
+            "definitions": self.pins.definitions,
             "image": self.pins.images,
         }
         names = [f"{kind}:{name}" for kind, pins in kinds.items() for name in pins]
@@ -52,6 +53,9 @@ class FakeSupplier:
 
     def chart(self, name: str) -> Path:
         return self.root / "charts" / name
+
+    def definitions(self, name: str) -> Path:
+        return self.root / "definitions" / f"{name}.yaml"
 
     def archive(self, image: str) -> Path:
         return self.root / f"{image}.tar"

@@ -23,6 +23,7 @@ from gkelab.supply.pins import Pins
 from gkelab.supply.supplier import Supplier
 from tests.support.recorder import Recorder
 
+KINDS = {"path": "example.com/kinds", "version": "v2", "sum": "h1:k", "folder": "crds"}
 DIGEST = "sha256:" + "ab" * 32
 
 
@@ -84,6 +85,7 @@ def some_pins() -> Pins:
                 "watch": tool("watch", "net"),
             },
             "charts": {"net": {"version": "1.2.3", **chart}},
+            "definitions": {"kinds": KINDS},
             "images": images,
         }
     )

@@ -54,6 +54,7 @@ def test_upstream_with_an_empty_cache(cache: Cache) -> None:
         "tool helm": ("1.2.3", "the project's release", "version"),
         "tool watch": ("1.2.3", "built from module example.com/net v1", "Go checksum"),
         "chart net": ("1.2.3", "pulled from https://charts.example/", "version"),
+        "definitions kinds": ("v2", "in module example.com/kinds v2", "Go checksum"),
         "base debian": (
             seen["base debian"].version,
             "pulled debian:trixie-slim, Debian",
@@ -78,6 +79,7 @@ def test_built_with_an_empty_cache(cache: Cache) -> None:
         "tool helm": ("1.2.3", "built from module example.com/helm v1", "Go checksum"),
         "tool watch": ("1.2.3", net, "Go checksum"),
         "chart net": ("1.2.3", "in module example.com/net v1", "Go checksum"),
+        "definitions kinds": ("v2", "in module example.com/kinds v2", "Go checksum"),
         "base debian": (seen["base debian"].version, "Debian trixie", "version"),
         "programs kubernetes": ("v1", "built from module example.com/kubernetes v1", "Go checksum"),
         "programs kind": ("v1", "built from module example.com/kind v1", "Go checksum"),
@@ -155,7 +157,7 @@ def test_what_is_wanted(cache: Cache) -> None:
         stores = ImageStores(supplier, cache, Docker(run), run)
         assert stores.path("worker", stores.wanted("worker")) in wanted
     kinds = {path.relative_to(cache.root).parts[0] for path in wanted}
-    assert kinds == {"tools", "images", "programs", "stores", "base", "charts"}
+    assert kinds == {"tools", "images", "programs", "stores", "base", "charts", "definitions"}
     assert run.calls == []
 
 

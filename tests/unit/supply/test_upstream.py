@@ -389,5 +389,6 @@ def test_the_tasks(upstream: Upstream) -> None:
     assert names == [
         *("image:node", "image:pause", "image:net", "image:workload", "debian"),
         *("tool:kind", "tool:helm", "tool:watch", "chart:net"),
+        "definitions:kinds",
     ]
     assert upstream.reference("net") == NET

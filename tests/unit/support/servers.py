@@ -3,6 +3,7 @@
 import importlib.util
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,8 @@ HERE = "127.0.0.1"
 def workload() -> ModuleType:
     """The workload image's program as a module."""
     path = Path(__file__).parents[3] / "images" / "workload" / "workload.py"
+    if str(path.parent) not in sys.path:  # the program's other files lie beside it
+        sys.path.append(str(path.parent))
     spec = importlib.util.spec_from_file_location("workload", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -26,11 +29,12 @@ def workload() -> ModuleType:
 
 @dataclass(frozen=True)
 class Ports:
-    """`reset` answers a connection with RST once something came, `eof` closes after reading,
-    `silent` lets connections wait for ever (TCP) or takes datagrams without a word (UDP); `closed`
-    is nobody's."""
+    """`h2` speaks HTTP/2 alone, where the library for it is there. `reset` answers a connection
+    with RST once something came, `eof` closes after reading, `silent` lets connections wait for
+    ever (TCP) or takes datagrams without a word (UDP); `closed` is nobody's."""
 
     http: int
+    h2: int
     tcp: int
     udp: int
     reset: int
@@ -77,6 +81,7 @@ def running() -> Iterator[Ports]:
 
         yield Ports(
             http=serve(module.HttpServer((HERE, 0), module.Http)),
+            h2=serve(module.TcpServer((HERE, 0), module.Http2)),
             tcp=serve(module.TcpServer((HERE, 0), module.Tcp)),
             udp=serve(ThreadingUDPServer((HERE, 0), module.Udp)),
             reset=port(closing(reset=True)),
