@@ -174,7 +174,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Gateway API's kinds (`--gateway-api=standard`)",
         f"{_GKE}concepts/gateway-api",
         "emulated",
-        "the standard channel's definitions; a Gateway of class `istio` gets a proxy and an address",
+        "the standard channel's definitions; Gateways of class `istio` get a proxy and an address",
         "GKE's own classes (`gke-l7-...`) are absent",
         (
             "tests/e2e/ingress/test_gateway_api.py::test_the_kinds_are_served",
