@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gkelab.shell import Result, Runner
 
 Object = dict[str, Any]
+
+
+def documents(objects: Sequence[Object]) -> str:
+    """Objects as text for kubectl: YAML documents, each in JSON's form. YAML's own leaves words
+    bare that kubectl takes for something else (a name that is `y` is true to it).
+    """
+    return "".join(f"---\n{json.dumps(item)}\n" for item in objects)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Kubectl:
 
     def apply(self, objects: Sequence[Object], *, check: bool = True) -> Result:
         """Apply objects on the server's side; the lab is their field manager."""
-        return self.apply_text(yaml.dump_all(objects, Dumper=yaml.CSafeDumper), check=check)
+        return self.apply_text(documents(objects), check=check)
 
     def apply_text(self, text: str, *, check: bool = True) -> Result:
         """Apply objects given as YAML."""

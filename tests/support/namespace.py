@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from gkelab.lab import Lab
 from gkelab.leftovers import TEST
 from gkelab.steps.deploy_workloads import with_image
-from gkelab.tools.kubectl import Kubectl, Object
+from gkelab.tools.kubectl import Kubectl, Object, documents
 from gkelab.topology import Cluster
 from gkelab.wait import until
 from tests.support.probes import PodPlace
@@ -75,7 +73,7 @@ class Namespace:
 
     def withdraw(self, objects: Sequence[Object]) -> None:
         """Delete what there is of these objects; it does not wait until they are gone."""
-        text = yaml.dump_all([self._placed(item) for item in objects], Dumper=yaml.CSafeDumper)
+        text = documents([self._placed(item) for item in objects])
         words = ["--filename=-", "--ignore-not-found", "--wait=false"]
         self.kubectl("delete", *words, input=text)
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import yaml
 from _pytest.mark import ParameterSet
 
-from gkelab.tools.kubectl import Kubectl, Object
+from gkelab.tools.kubectl import Kubectl, Object, documents
 from tests.support.matrix import Matrix, compare
 from tests.support.reach import Reach, same
 
@@ -152,7 +151,7 @@ class Enforcer:
         if new:
             self.kubectl.apply(new)
         if gone:
-            text = yaml.dump_all(gone, Dumper=yaml.CSafeDumper)
+            text = documents(gone)
             words = ["--filename=-", "--ignore-not-found", "--wait=false"]
             self.kubectl("delete", *words, input=text)
         self._there = wanted

@@ -56,3 +56,13 @@ def run_of(run: str) -> Iterator[Running]:
         yield now
     finally:
         _NOW.reset(token)
+
+
+@contextmanager
+def of_no_run() -> Iterator[None]:
+    """Be of no run inside the block."""
+    token = _NOW.set(None)
+    try:
+        yield
+    finally:
+        _NOW.reset(token)

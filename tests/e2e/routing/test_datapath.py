@@ -146,7 +146,7 @@ def test_programs_at_interfaces(
         said = kubectl.exec(
             "kube-system",
             agent,
-            ["bpftool", "-json", "net", "show"],
+            ["bpftool", "-j", "net", "show"],
             container="cilium-agent",
         )
         found = {
