@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -34,8 +35,13 @@ def main(words: Sequence[str]) -> int:
     except LabError as error:
         sys.stderr.write(f"gkelab.cloud.api: {error}\n")
         return 1
-    asyncio.run(_serve(service, sockets))
-    store.close()
+    # What uvicorn gives back when it has stopped serving.
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, lambda *_: sys.exit(0))
+    try:
+        asyncio.run(_serve(service, sockets))
+    finally:
+        store.close()
     return 0
 
 

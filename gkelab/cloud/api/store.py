@@ -103,12 +103,15 @@ class Store(View):
     def __init__(self, file: Path, settings: Settings) -> None:
         self._resources_by_kind: dict[str, dict[Ref, Body]] = {}
         super().__init__(settings, MappingProxyType(self._resources_by_kind))
-        self._database = sqlite3.connect(file, isolation_level=None)
+        self._database = sqlite3.connect(file, timeout=1, isolation_level=None)
         try:
             self._open(file)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, LabError) as error:
+            self.close()
+            if isinstance(error, LabError):
+                raise
             raise LabError(
-                f"{file} cannot be used: {error}", "is another cloud using it?"
+                f"{file} cannot be used ({error})", "is another cloud using it?"
             ) from None
         self.generation = int(self._meta("generation"))
         for collection, scope, name, body in self._database.execute("SELECT * FROM resources"):
@@ -132,7 +135,7 @@ class Store(View):
     def _create(self) -> None:
         # The generation starts at the time: whoever follows a cloud whose database was made
         # anew sees a higher number, never one it has seen.
-        start = time.time_ns() // 1_000_000
+        start = time.time_ns() // 1000
         self._database.execute("BEGIN IMMEDIATE")
         for statement in SCHEMA:
             self._database.execute(statement)
@@ -146,7 +149,7 @@ class Store(View):
 
     @property
     def created(self) -> int:
-        """When the database was made: milliseconds since 1970."""
+        """When the database was made: microseconds since 1970."""
         return int(self._meta("created"))
 
     def commit(self, write: Write, operation: tuple[Ref, Body], request: Request | None) -> None:

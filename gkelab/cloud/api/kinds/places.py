@@ -79,8 +79,8 @@ def is_auto(ref: Ref, subnet: Body, network: Body) -> bool:
 
 
 def fixed(project: str, created: int) -> dict[str, dict[Ref, Body]]:
-    """The regions and zones of a project whose database was made at `created` (milliseconds)."""
-    when = datetime.fromtimestamp(created / 1000, UTC).isoformat(timespec="milliseconds")
+    """The regions and zones of a project whose database was made at `created` (microseconds)."""
+    when = datetime.fromtimestamp(created / 1e6, UTC).isoformat(timespec="milliseconds")
     root = f"{BASE}projects/{project}"
     regions, zones = {}, {}
     for region, (_, letters) in REGIONS.items():
@@ -108,7 +108,7 @@ def _place(kind: str, ref: Ref, project: str, when: str) -> Body:
 
 def project_body(project: str, created: int) -> Body:
     """The project itself."""
-    when = datetime.fromtimestamp(created / 1000, UTC).isoformat(timespec="milliseconds")
+    when = datetime.fromtimestamp(created / 1e6, UTC).isoformat(timespec="milliseconds")
     return {
         "kind": "compute#project",
         "id": _number(project),
