@@ -95,6 +95,13 @@ def cilium(context: Context, lab: str | None = None, cluster: str | None = None)
         commands.cilium(lab, cluster, shlex.split(context.remainder))
 
 
+@task(help={"lab": "the lab's name; the only one by default"})
+def gcloud(context: Context, lab: str | None = None) -> None:
+    """Talk to the lab's Google Cloud: invoke gcloud -- compute networks list."""
+    with commands.plain_errors():
+        raise SystemExit(commands.gcloud(lab, shlex.split(context.remainder)))
+
+
 @task(
     help={
         "suite": "only this suite (unit, routing, services, ...)",
@@ -152,6 +159,8 @@ def bench_up(_: Context, runs: int = 1) -> None:
         bench.bench_up(runs)
 
 
-namespace = Collection(up, down, stop, start, status, doctor, kubectl, hubble, cilium, test, lint)
+namespace = Collection(up, down, stop, start, status, doctor, kubectl, hubble, cilium, gcloud)
+namespace.add_task(test)
+namespace.add_task(lint)
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))
 namespace.add_collection(Collection("bench", bench_up))

@@ -30,7 +30,8 @@ def _pattern(word: str, operator: str) -> re.Pattern[str]:
     )
 
 
-_BEFORE_OPERATOR = _pattern(r"[^\s()=<>!:~,\"']", "!=|<=|>=|!~|=|<|>|:|~")
+# A key may end with a transform: zone.basename().
+_BEFORE_OPERATOR = _pattern(r"(?:[^\s()=<>!:~,\"']|\(\))", "!=|<=|>=|!~|=|<|>|:|~")
 # A value may hold what would be an operator, as links and ranges do.
 _AFTER_OPERATOR = _pattern(r"[^\s(),\"']", "(?!)")
 
