@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from gkelab.cloud.api import errors, masks
 from gkelab.cloud.api.fields import Body
-from gkelab.cloud.api.kinds import KINDS, Kind, places
+from gkelab.cloud.api.kinds import KINDS, Kind, images, places
 from gkelab.cloud.api.kinds.base import Query
 from gkelab.cloud.api.links import GLOBAL, Ref
 from gkelab.cloud.api.service import Call, Service
@@ -31,6 +31,18 @@ ROOT = "/compute/v1/projects/"
 LARGEST_BODY = 1 << 20
 # How long a realizer's question waits for news, in seconds, and may ask to wait.
 WAIT, LONGEST_WAIT = 30.0, 300.0
+# What a query may say: Google's own for every method, lists, repeated requests, and what methods
+# of instances take. Those for instances.update say what it may do to them, which is nothing here.
+PARAMETERS = frozenset(
+    (
+        *("alt", "fields", "key", "prettyPrint", "quotaUser", "userIp", "userProject", "callback"),
+        *("access_token", "oauth_token", "uploadType", "upload_protocol"),
+        *("filter", "maxResults", "orderBy", "pageToken", "returnPartialSuccess"),
+        *("includeAllScopes", "serviceProjectNumber", "requestId"),
+        *("networkInterface", "accessConfig", "deletionProtection"),
+        *("minimalAction", "mostDisruptiveAllowedAction", "discardLocalSsd"),
+    )
+)
 _LOG = logging.getLogger("gkelab.cloud")
 
 
@@ -92,6 +104,9 @@ class App:
         project, *parts = path.removeprefix(ROOT).split("/")
         if not path.startswith(ROOT) or "" in parts:
             raise errors.ComputeError(404, "notFound", f"There is nothing at {path}.")
+        _refuse_unknown(call.query)
+        if parts[:2] == [GLOBAL, "images"] and len(parts) > 2:
+            return _only_get(method, "images", partial(images.answer, project, parts[2:]))
         if project not in (self._service.project, self._service.about["id"]):
             raise errors.not_found(f"projects/{project}")
         if not parts:
@@ -165,6 +180,18 @@ class App:
         if name in kind.questions and method == "GET":
             return self._service.ask(name, kind, ref, call.query)
         raise errors.not_served(f"{kind.collection}.{name}")
+
+
+def _refuse_unknown(query: Query) -> None:
+    """A parameter that is not understood is refused: what it asks for would not be done."""
+    for name in query:
+        if name not in PARAMETERS and not name.startswith("$"):
+            raise errors.ComputeError(
+                400,
+                "invalid",
+                f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query '
+                f"parameter. Field '{name}' could not be found in request message.",
+            )
 
 
 def _only_get(method: str, what: str, answer: Callable[[], Body]) -> Body:

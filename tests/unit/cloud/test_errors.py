@@ -111,6 +111,14 @@ def test_a_refused_path(http: Http, request_: str, refusal: str, says: str) -> N
     assert says in error["message"]
 
 
+def test_a_parameter_that_is_not_known(http: Http) -> None:
+    made.base(http)
+    error = http("POST", PLACES["instances"], made.VM, sourceInstanceTemplate="x")["error"]
+    assert 'Unknown name "sourceInstanceTemplate"' in error["message"]
+    assert http("GET", PLACES["instances"], alt="json", prettyPrint="false", **{"$alt": "json"})
+    assert "items" not in http("GET", PLACES["instances"])
+
+
 def test_another_project(http: Http) -> None:
     answer = http.session.get(f"{http.endpoint}/compute/v1/projects/other/global/networks")
     assert answer.json()["error"]["message"] == "The resource 'projects/other' was not found"

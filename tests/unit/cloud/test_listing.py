@@ -150,7 +150,8 @@ def test_the_client_turns_the_pages(google: Google, http: Http) -> None:
         for index in range(3):
             http("POST", f"zones/us-central1-{zone}/instances", vm(zone, index))
     listed = google.instances.aggregated_list({"project": PROJECT, "max_results": 4})
-    found = [instance.name for _, scoped in listed for instance in scoped.instances]
+    # Scopes of a page come in no order: they are a map to the client.
+    found = sorted(instance.name for _, scoped in listed for instance in scoped.instances)
     assert found == ["vm-a0", "vm-a1", "vm-a2", "vm-b0", "vm-b1", "vm-b2"]
     newest = google.firewalls.list({"project": PROJECT, "order_by": "creationTimestamp desc"})
     assert next(iter(newest)).name == "fw-6"

@@ -97,7 +97,7 @@ def fixed(project: str, created: int) -> dict[str, dict[Ref, Body]]:
 def _place(kind: str, ref: Ref, project: str, when: str) -> Body:
     return {
         "kind": kind,
-        "id": _number(ref.name),
+        "id": number_of(ref.name),
         "creationTimestamp": when,
         "name": ref.name,
         "description": ref.name,
@@ -111,7 +111,7 @@ def project_body(project: str, created: int) -> Body:
     when = datetime.fromtimestamp(created / 1e6, UTC).isoformat(timespec="milliseconds")
     return {
         "kind": "compute#project",
-        "id": _number(project),
+        "id": number_of(project),
         "creationTimestamp": when,
         "name": project,
         "selfLink": f"{BASE}projects/{project}",
@@ -120,7 +120,7 @@ def project_body(project: str, created: int) -> Body:
     }
 
 
-def _number(name: str) -> str:
+def number_of(name: str) -> str:
     """A number for what has none of its own: the same each time."""
     return str(int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]))
 
