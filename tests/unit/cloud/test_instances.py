@@ -38,6 +38,7 @@ def test_an_instance_from_its_insert_to_its_end(google: Google, http: Http) -> N
         labels={"team": "net"},
         metadata={"items": [{"key": "a", "value": "1"}]},
         disks=[{"boot": True, "auto_delete": True}],
+        scheduling={"preemptible": True},
         network_interfaces=[
             {
                 "subnetwork": f"regions/{REGION}/subnetworks/us",
@@ -59,6 +60,7 @@ def test_an_instance_from_its_insert_to_its_end(google: Google, http: Http) -> N
     assert instance.machine_type == f"{ROOT}/zones/{ZONE}/machineTypes/e2-medium"
     assert (instance.status, instance.tags.items) == ("RUNNING", ["db", "web"])
     assert instance.disks[0].boot
+    assert (instance.scheduling.preemptible, instance.scheduling.automatic_restart) == (True, True)
 
     google.instances.stop(**VM).result()
     assert (vm(google).status, aliases(vm(google))) == ("TERMINATED", aliases(instance))
@@ -72,6 +74,13 @@ def test_an_instance_from_its_insert_to_its_end(google: Google, http: Http) -> N
     ).result()
     google.instances.start(**VM).result()
     google.instances.reset(**VM).result()
+    google.instances.suspend(**VM).result()
+    assert vm(google).status == "SUSPENDED"
+    with pytest.raises(exceptions.BadRequest, match="not running"):
+        google.instances.suspend(**VM)
+    google.instances.resume(**VM).result()
+    with pytest.raises(exceptions.BadRequest, match="not suspended"):
+        google.instances.resume(**VM)
     assert vm(google).machine_type.endswith("/e2-small")
     with pytest.raises(exceptions.BadRequest, match="must be stopped"):
         google.instances.set_machine_type(

@@ -19,6 +19,15 @@ from gkelab.cloud.api.store import View, Write
 
 TAGS = message(strings="fingerprint", lists="items")
 METADATA = message(strings="fingerprint", items=ListOf(message(strings="key value")))
+# Kept and shown, but for what it says nothing of.
+SCHEDULING = message(
+    strings="onHostMaintenance provisioningModel instanceTerminationAction locationHint"
+    " terminationTime",
+    bools="automaticRestart preemptible exposeHostTopology skipGuestOsShutdown",
+    ints="availabilityDomain hostErrorTimeoutSeconds minNodeCpus",
+    anys="gracefulShutdown localSsdRecoveryTimeout maxRunDuration nodeAffinities"
+    " onInstanceStopAction preemptionNoticeDuration",
+)
 MOST_TAGS = 64
 # What updateNetworkInterface may change of one.
 NIC_CHANGES = ("aliasIpRanges",)
@@ -121,6 +130,20 @@ def reset(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Bod
     if body["status"] != "RUNNING":
         raise errors.bad_request(f"The resource '{ref.path(write.project)}' is not running.")
     return {**body, "lastStartTimestamp": now()}
+
+
+def suspend(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
+    """Have it stand still."""
+    if body["status"] != "RUNNING":
+        raise errors.bad_request(f"The resource '{ref.path(write.project)}' is not running.")
+    return {**body, "status": "SUSPENDED", "lastSuspendedTimestamp": now()}
+
+
+def resume(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
+    """Have it go on."""
+    if body["status"] != "SUSPENDED":
+        raise errors.bad_request(f"The resource '{ref.path(write.project)}' is not suspended.")
+    return {**body, "status": "RUNNING", "lastStartTimestamp": now()}
 
 
 def update_interface(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:

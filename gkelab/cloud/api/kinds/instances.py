@@ -16,7 +16,7 @@ MESSAGE = message(
     bools="canIpForward deletionProtection",
     lists="resourcePolicies",
     # Kept and shown: nothing in the lab depends on them.
-    anys="disks scheduling serviceAccounts guestAccelerators shieldedInstanceConfig"
+    anys="disks serviceAccounts guestAccelerators shieldedInstanceConfig"
     " shieldedInstanceIntegrityPolicy confidentialInstanceConfig displayDevice"
     " reservationAffinity advancedMachineFeatures networkPerformanceConfig",
     output="params status statusMessage cpuPlatform startRestricted lastStartTimestamp"
@@ -28,7 +28,15 @@ MESSAGE = message(
     metadata=act.METADATA,
     tags=act.TAGS,
     networkInterfaces=ListOf(interfaces.NIC),
+    scheduling=act.SCHEDULING,
 )
+
+SCHEDULING = {
+    "onHostMaintenance": "MIGRATE",
+    "automaticRestart": True,
+    "preemptible": False,
+    "provisioningModel": "STANDARD",
+}
 
 
 def _create(write: Write, ref: Ref, wanted: Body) -> Body:
@@ -47,13 +55,8 @@ def _create(write: Write, ref: Ref, wanted: Body) -> Body:
             "deletionProtection": False,
             "startRestricted": False,
             "cpuPlatform": "Unknown CPU Platform",
-            "scheduling": {
-                "onHostMaintenance": "MIGRATE",
-                "automaticRestart": True,
-                "preemptible": False,
-                "provisioningModel": "STANDARD",
-            },
             **wanted,
+            "scheduling": {**SCHEDULING, **wanted.get("scheduling", {})},
             "machineType": act.machine_type(wanted["machineType"], zone, "resource.machineType"),
             "metadata": act.metadata(wanted.get("metadata", {}), "resource.metadata"),
             "tags": act.tags(wanted.get("tags", {}), "resource.tags"),
@@ -103,6 +106,8 @@ KIND = Kind(
         "start": Action(act.start),
         "stop": Action(act.stop),
         "reset": Action(act.reset),
+        "suspend": Action(act.suspend),
+        "resume": Action(act.resume),
         "updateNetworkInterface": Action(act.update_interface, interfaces.NIC, "PATCH"),
         "addAccessConfig": Action(act.add_access, interfaces.ACCESS),
         "deleteAccessConfig": Action(act.delete_access),
