@@ -25,12 +25,17 @@ from tests.unit.cloud import made
 from tests.unit.cloud.servers import SETTINGS
 
 NETWORK, REGION, ZONE = "global/networks/net", "regions/us-central1", "zones/us-central1-a"
-NAMES = st.sampled_from(["a", "b", "c"])
-# Few enough to meet often: sixteen /24 and four /22 and one /20.
-RANGES = st.builds(
-    lambda bits, index: str(IPv4Network((0x0A000000 + index * (1 << (32 - bits)), bits))),
-    st.sampled_from([20, 22, 24, 26]),
-    st.integers(0, 15),
+NAMES = st.sampled_from(["a", "b"])
+# Few enough to meet often. There from the start: subnet a, with the ranges p and q.
+RANGES = st.sampled_from(
+    [
+        *("10.0.0.0/24", "10.0.0.0/23", "10.0.0.0/22", "10.0.4.0/24", "10.0.5.0/24"),
+        *("10.0.8.0/24", "10.0.8.0/22", "10.0.12.0/24"),
+    ]
+)
+A = {"p": "10.0.4.0/24", "q": "10.0.8.0/24"}
+BLOCKS = st.sampled_from(
+    ["10.0.4.0/26", "10.0.4.0/28", "10.0.4.64/26", "10.0.8.0/26", "10.0.0.8/29", "/26", "/28"]
 )
 SECONDARY = st.lists(
     st.builds(lambda n, r: {"rangeName": n, "ipCidrRange": r}, st.sampled_from("pqr"), RANGES),
@@ -39,8 +44,8 @@ SECONDARY = st.lists(
 ALIASES = st.lists(
     st.builds(
         lambda network, name: {"ipCidrRange": network, "subnetworkRangeName": name},
-        st.one_of(RANGES, st.sampled_from(["/24", "/26", "/32"])),
-        st.sampled_from(["p", "q", ""]),
+        BLOCKS,
+        st.sampled_from(["p", "p", "q", ""]),
     ),
     max_size=2,
 )
@@ -101,15 +106,20 @@ def insert_address(name: str, subnet: str) -> Do:
     return lambda service: service.insert(KINDS["addresses"], REGION, Call(body, {}))
 
 
+IN_A = st.just("a")
+VMS = st.sampled_from(["v", "w", "x"])
 DEEDS = st.one_of(
+    st.builds(insert_vm, VMS, IN_A, ALIASES),
+    st.builds(move_aliases, VMS, ALIASES),
+    st.builds(patch_subnet, IN_A, SECONDARY),
     st.builds(insert_subnet, NAMES, RANGES, SECONDARY),
     st.builds(patch_subnet, NAMES, SECONDARY),
     st.builds(expand_subnet, NAMES, RANGES),
-    st.builds(insert_vm, NAMES, NAMES, ALIASES),
-    st.builds(move_aliases, NAMES, ALIASES),
+    st.builds(insert_vm, VMS, NAMES, ALIASES),
+    st.builds(move_aliases, VMS, ALIASES),
     st.builds(insert_address, NAMES, NAMES),
     st.builds(delete, st.just("subnetworks"), st.just(REGION), NAMES),
-    st.builds(delete, st.just("instances"), st.just(ZONE), NAMES),
+    st.builds(delete, st.just("instances"), st.just(ZONE), VMS),
     st.builds(delete, st.just("addresses"), st.just(REGION), NAMES),
     st.builds(delete, st.just("networks"), st.just("global"), st.just("net")),
 )
@@ -123,7 +133,14 @@ def check(state: dict[str, Any]) -> None:
     assert routes == {str(network) for network in ranges}
     given_out = list(held(resources))
     assert not [(a, b) for a, b in combinations(given_out, 2) if a.overlaps(b)]
-    assert all(any(network.subnet_of(whole) for whole in ranges) for network in given_out)
+    for instance in resources["instances"]:
+        for nic in instance["networkInterfaces"]:
+            (subnet,) = [s for s in resources["subnetworks"] if s["selfLink"] == nic["subnetwork"]]
+            whole = dict(own_ranges(subnet))
+            assert IPv4Network(nic["networkIP"]).subnet_of(whole[""])
+            for alias in nic.get("aliasIpRanges", []):
+                name = alias.get("subnetworkRangeName", "")
+                assert IPv4Network(alias["ipCidrRange"]).subnet_of(whole[name])
     networks = {body["selfLink"] for body in resources["networks"]}
     for collection in ("subnetworks", "routes"):
         assert {body["network"] for body in resources[collection]} <= networks
@@ -139,13 +156,15 @@ def held(resources: dict[str, Any]) -> Iterator[IPv4Network]:
             yield IPv4Network(address["address"])
 
 
-@settings(max_examples=60)
-@given(st.lists(DEEDS, max_size=25))
+@settings(max_examples=150)
+@given(st.lists(DEEDS, min_size=8, max_size=40))
 def test_the_state_is_always_right(deeds: list[Do]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "db", SETTINGS)
         service = Service(store)
         service.insert(KINDS["networks"], "global", Call(made.NETWORK, {}))
+        secondary = [{"rangeName": name, "ipCidrRange": network} for name, network in A.items()]
+        insert_subnet("a", "10.0.0.0/24", secondary)(service)
         for deed in deeds:
             before = json.dumps(service.state())
             try:
