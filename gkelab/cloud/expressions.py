@@ -15,6 +15,7 @@ from dataclasses import dataclass
 # From the tightest to the loosest; "" is standing side by side.
 AIP_160 = ("OR", "", "AND")
 GCLOUD = ("AND", "OR", "")
+DEEPEST = 50
 
 
 def _pattern(word: str, operator: str) -> re.Pattern[str]:
@@ -134,6 +135,7 @@ class _Parser:
         self._tokens = tokens
         self._precedence = precedence
         self._at = 0
+        self._depth = 0
 
     def peek(self) -> str | None:
         """The next token's text; None at the end."""
@@ -172,6 +174,15 @@ class _Parser:
         return self.peek() is not None and not other and not self._next_is("punctuation", ")")
 
     def _factor(self) -> Node:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise ExpressionError("it is too deeply nested")
+        try:
+            return self._plain_factor()
+        finally:
+            self._depth -= 1
+
+    def _plain_factor(self) -> Node:
         if self._next_is("word", "NOT"):
             self._take()
             return Not(self._factor())

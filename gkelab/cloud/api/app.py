@@ -68,9 +68,11 @@ class App:
         query = request.query_params
         try:
             since = int(query.get("since", "-1"))
-            wait = min(float(query.get("wait", WAIT)), LONGEST_WAIT)
+            wait = float(query.get("wait", WAIT))
         except ValueError:
             return _error(errors.bad_request("since and wait must be numbers."))
+        if not 0 <= wait <= LONGEST_WAIT:
+            return _error(errors.bad_request(f"wait must be from 0 to {LONGEST_WAIT} seconds."))
         try:
             async with asyncio.timeout(wait):
                 while self._service.generation == since:
@@ -83,11 +85,13 @@ class App:
         before = self._service.generation
         try:
             call = Call(await _read(request), request.query_params)
-            answer = self._answer(request.method, request.url.path, call)
-            if "fields" in request.query_params:
-                answer = masks.apply(answer, masks.parse(request.query_params["fields"]))
+            said = request.query_params.get("fields")
+            mask = masks.parse(said) if said is not None else {}
+            answer = masks.apply(self._answer(request.method, request.url.path, call), mask)
         except errors.ComputeError as error:
             return _error(error)
+        except RecursionError:
+            return _error(errors.bad_request("The request is too deeply nested."))
         except sqlite3.Error:
             _LOG.exception("the database refuses")
             return _error(

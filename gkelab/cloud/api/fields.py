@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -126,7 +127,7 @@ def _message(value: object, spec: Message, path: str) -> Body:
 def _plain(value: object, spec: Type, path: str) -> object:
     if spec is Type.INT and not isinstance(value, bool):
         # 64-bit numbers are strings in Google's JSON.
-        if isinstance(value, str) and value.removeprefix("-").isdecimal():
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
             return int(value)
         if isinstance(value, int):
             return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -32,7 +33,7 @@ class Paging:
     def of(cls, query: Mapping[str, str]) -> Self:
         """From the query. ComputeError for what it may not say."""
         text = query.get("maxResults", str(LARGEST_PAGE))
-        if not text.isdecimal() or int(text) > LARGEST_PAGE:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) > LARGEST_PAGE:
             raise invalid("maxResults", text, f"Must be from 0 to {LARGEST_PAGE}.")
         order = " ".join(query.get("orderBy", "name").split())
         if order not in ("name", "name asc", NEWEST_FIRST):

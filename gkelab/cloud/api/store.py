@@ -159,10 +159,9 @@ class Store(View):
         try:
             self._save(write, operation, request, generation)
             self._database.execute("COMMIT")
-        except sqlite3.Error:
+        finally:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
-            raise
         self.generation = generation
         for ref, body in write.changes.items():
             kept = self._resources_by_kind.setdefault(ref.collection, {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gkelab.cloud.api import errors, ranges
 from gkelab.cloud.api.fields import Body, ListOf, message
 from gkelab.cloud.api.kinds.base import Kind, check_name, linked
@@ -99,7 +101,7 @@ def _rule(rule: Body, path: str) -> Body:
     if "IPProtocol" not in rule:
         raise errors.required(f"{path}.IPProtocol")
     protocol = rule["IPProtocol"].lower()
-    number = protocol.isdecimal() and int(protocol) <= 255
+    number = re.fullmatch(r"[0-9]{1,3}", protocol) and int(protocol) <= 255
     if protocol not in PROTOCOLS and not number:
         raise errors.invalid(
             f"{path}.IPProtocol",
@@ -119,7 +121,7 @@ def _rule(rule: Body, path: str) -> Body:
 def _check_port(value: str, path: str) -> None:
     first, dash, second = value.partition("-")
     numbers = [first, second] if dash else [first]
-    good = all(n.isdecimal() and n.isascii() and int(n) <= 65535 for n in numbers)
+    good = all(re.fullmatch(r"[0-9]{1,5}", n) and int(n) <= 65535 for n in numbers)
     if not good or int(numbers[0]) > int(numbers[-1]):
         raise errors.invalid(
             path, value, "Must be a port (0 to 65535) or a range of ports, as 8000-8080."

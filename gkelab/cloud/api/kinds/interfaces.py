@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network
 
 from gkelab import ipam
@@ -198,7 +199,7 @@ def _alias(
     value = alias["ipCidrRange"]
     if _is_size(alias):
         size = value[1:]
-        if not size.isdecimal() or not whole.prefixlen <= int(size) <= 32:
+        if not re.fullmatch(r"[0-9]{1,2}", size) or not whole.prefixlen <= int(size) <= 32:
             raise errors.invalid(
                 field, value, f"Alias IP CIDR range must be a netmask of {whole}'s size or longer."
             )
