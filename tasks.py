@@ -97,6 +97,13 @@ def cilium(context: Context, lab: str | None = None, cluster: str | None = None)
         commands.cilium(lab, cluster, shlex.split(context.remainder))
 
 
+@task(help={"lab": "the lab's name; the only one by default"})
+def gcloud(context: Context, lab: str | None = None) -> None:
+    """Talk to the lab's Google Cloud: invoke gcloud -- compute networks list."""
+    with commands.plain_errors():
+        raise SystemExit(commands.gcloud(lab, shlex.split(context.remainder)))
+
+
 @task(
     help={
         "suite": "only this suite (unit, routing, services, ...)",
@@ -199,7 +206,7 @@ def bench_faults(_: Context, lab: str | None = None, json: str | None = None) ->
 
 
 namespace = Collection(
-    *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, test, report, lint)
+    *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, gcloud, test, report, lint)
 )
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))
 namespace.add_collection(Collection("logs", logs_collect))

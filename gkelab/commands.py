@@ -226,6 +226,18 @@ def _become(argv: list[str]) -> NoReturn:
         raise
 
 
+def gcloud(name: str | None, words: Sequence[str]) -> int:
+    """gcloud's words on the lab's cloud; the status to exit with."""
+    # Google's library takes a second to load, which no other command should wait for.
+    from gkelab.cloud.gcloud import main, where  # noqa: PLC0415
+
+    cloud = where.from_environment(os.environ)
+    if cloud is None:
+        cloud = where.recorded(default_paths().lab(find_lab(name).plan.name) / "cloud.json")
+    defaults = main.Defaults.of(os.environ)
+    return main.run(words, cloud, defaults, sys.stdout, sys.stderr)
+
+
 def lab_name(topology: str) -> str:
     """The name of the lab that a topology describes."""
     return topologies.load(topology_file(topology)).name

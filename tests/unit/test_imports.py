@@ -33,6 +33,9 @@ MAY = {
     "progress": ("errors", "graph"),
     # One program each: words out, dataclasses in.
     "tools": ("shell", "topology"),
+    # The local Google Cloud: its server stands on the ground, its client and what uses it too.
+    "cloud": ("errors", "topology", "ipam"),
+    "cloud.api": ("errors", "ipam"),
     # Where programs, charts and images come from; what a host must have.
     "supply": ("errors", "graph", "shell", "timeouts", "tools", "topology", "wait"),
     "host": (
@@ -151,6 +154,14 @@ def between_siblings(code: Sources) -> Iterator[str]:
                 yield f"{module} imports {target}"
 
 
+def of_the_store(code: Sources) -> Iterator[str]:
+    """The cloud's state has one door: its API. Only the API itself knows the store."""
+    for module, target in imports(code):
+        ours = below(module, "gkelab") and not below(module, "gkelab.cloud.api")
+        if ours and below(target, "gkelab.cloud.api.store"):
+            yield f"{module} imports {target}"
+
+
 def foreign_to_gkelab(code: Sources) -> Iterator[str]:
     for module, target in imports(code):
         if below(module, "gkelab") and target.split(".")[0] in NEVER_IN_GKELAB:
@@ -207,6 +218,7 @@ def bare_excepts(code: Sources) -> Iterator[str]:
 RULES = (
     in_gkelab,
     between_siblings,
+    of_the_store,
     foreign_to_gkelab,
     of_tests,
     of_tasks,
@@ -235,6 +247,8 @@ BROKEN = [
     (in_gkelab, {"gkelab.new": "from gkelab.errors import LabError"}),
     (between_siblings, {"gkelab.steps.a": "from gkelab.steps.b import f", "gkelab.steps.b": ""}),
     (between_siblings, {"gkelab.steps.a": "from gkelab.steps import b", "gkelab.steps.b": ""}),
+    (of_the_store, {"gkelab.cloud.gcloud.main": "from gkelab.cloud.api.store import Store"}),
+    (of_the_store, {"gkelab.commands": "import gkelab.cloud.api.store"}),
     (foreign_to_gkelab, {"gkelab.up": "import pytest"}),
     (foreign_to_gkelab, {"gkelab.up": "from invoke import Context"}),
     (foreign_to_gkelab, {"gkelab.testing": "from tests.support.say import expect"}),
@@ -258,6 +272,8 @@ KEPT = [
     (in_gkelab, {"gkelab.commands": "from gkelab.up import up"}),
     (between_siblings, {"gkelab.steps.a": "from gkelab.lab import Lab"}),
     (between_siblings, {"gkelab.up": "from gkelab.steps.a import f"}),
+    (of_the_store, {"gkelab.cloud.api.service": "from gkelab.cloud.api.store import Store"}),
+    (of_the_store, {"gkelab.cloud.gcloud.main": "from gkelab.cloud.client import Cloud"}),
     (foreign_to_gkelab, {"gkelab.testing": "import subprocess\nfrom gkelab import tests_x"}),
     (of_tests, {"tests.e2e.mesh.test_x": "import pytest\nfrom tests.support.say import expect"}),
     (of_tasks, {"tasks": "from invoke import task\nfrom gkelab import commands"}),

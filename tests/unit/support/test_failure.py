@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from gkelab.shell import Result, run
 from gkelab.supply.pins import ROOT
@@ -143,7 +144,8 @@ def test_a_namespace_carries_its_run(tmp_path: Path) -> None:
         made.create({})
     made.create({})
     first, second, third = (call.input or "" for call in run.calls)
-    assert "    a: b\n    gkelab.test: 'true'\n    gkelab.test-run: r1\n" in first
+    labels = yaml.safe_load(first)["metadata"]["labels"]
+    assert labels == {"a": "b", "gkelab.test": "true", "gkelab.test-run": "r1"}
     assert "gkelab.test-run" not in second + third
 
 

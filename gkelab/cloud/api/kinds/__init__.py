@@ -1,0 +1,25 @@
+"""The kinds of resources that the cloud has."""
+
+from gkelab.cloud.api.kinds import (
+    addresses,
+    firewalls,
+    instances,
+    networks,
+    places,
+    routes,
+    subnetworks,
+)
+from gkelab.cloud.api.kinds.base import Kind
+
+__all__ = ["KINDS", "STORED", "Kind"]
+
+# In the order in which they can be made: none needs one that comes later.
+STORED: tuple[Kind, ...] = (
+    networks.KIND,
+    subnetworks.KIND,
+    firewalls.KIND,
+    addresses.KIND,
+    instances.KIND,
+    routes.KIND,
+)
+KINDS: dict[str, Kind] = {kind.collection: kind for kind in (*STORED, places.REGION, places.ZONE)}

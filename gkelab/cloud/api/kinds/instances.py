@@ -1,0 +1,116 @@
+"""Instances: the VMs of a VPC. In the lab these are nodes of kind and plain VM containers."""
+
+from __future__ import annotations
+
+from gkelab.cloud.api import errors
+from gkelab.cloud.api.fields import Body, ListOf, MapOf, message
+from gkelab.cloud.api.kinds import instance_actions as act
+from gkelab.cloud.api.kinds import interfaces
+from gkelab.cloud.api.kinds.base import Action, Kind, Question, now
+from gkelab.cloud.api.links import Ref, last, scope_link
+from gkelab.cloud.api.store import Write
+
+MESSAGE = message(
+    strings="name description machineType minCpuPlatform hostname zone fingerprint"
+    " labelFingerprint keyRevocationActionType",
+    bools="canIpForward deletionProtection",
+    lists="resourcePolicies",
+    # Kept and shown: nothing in the lab depends on them.
+    anys="disks serviceAccounts guestAccelerators shieldedInstanceConfig"
+    " shieldedInstanceIntegrityPolicy confidentialInstanceConfig displayDevice"
+    " reservationAffinity advancedMachineFeatures networkPerformanceConfig",
+    output="params status statusMessage cpuPlatform startRestricted lastStartTimestamp"
+    " lastStopTimestamp lastSuspendedTimestamp resourceStatus satisfiesPzs satisfiesPzi"
+    " localSsdEncryptionMode",
+    absent="privateIpv6GoogleAccess sourceMachineImage sourceMachineImageEncryptionKey"
+    " instanceEncryptionKey workloadIdentityConfig",
+    labels=MapOf(),
+    metadata=act.METADATA,
+    tags=act.TAGS,
+    networkInterfaces=ListOf(interfaces.NIC),
+    scheduling=act.SCHEDULING,
+)
+
+SCHEDULING = {
+    "onHostMaintenance": "MIGRATE",
+    "automaticRestart": True,
+    "preemptible": False,
+    "provisioningModel": "STANDARD",
+}
+
+
+def _create(write: Write, ref: Ref, wanted: Body) -> Body:
+    if "machineType" not in wanted:
+        raise errors.required("resource.machineType")
+    if "zone" in wanted and last(wanted["zone"]) != last(ref.scope):
+        raise errors.invalid(
+            "resource.zone", wanted["zone"], "Must be the zone of the request's URL."
+        )
+    zone = scope_link(ref.scope, write.project)
+    nics = interfaces.make(write, ref, wanted.get("networkInterfaces", []))
+    return act.signed(
+        {
+            "description": "",
+            "canIpForward": False,
+            "deletionProtection": False,
+            "startRestricted": False,
+            "cpuPlatform": "Unknown CPU Platform",
+            **wanted,
+            "scheduling": {**SCHEDULING, **wanted.get("scheduling", {})},
+            "machineType": act.machine_type(wanted["machineType"], zone, "resource.machineType"),
+            "metadata": act.metadata(wanted.get("metadata", {}), "resource.metadata"),
+            "tags": act.tags(wanted.get("tags", {}), "resource.tags"),
+            "networkInterfaces": nics,
+            "status": "RUNNING",
+            "lastStartTimestamp": now(),
+        }
+    )
+
+
+def _change(write: Write, ref: Ref, old: Body, wanted: Body) -> Body:
+    """instances.update: what the lab lets change of an instance as a whole."""
+    return act.signed(
+        {
+            **old,
+            "canIpForward": wanted.get("canIpForward", False),
+            "deletionProtection": wanted.get("deletionProtection", False),
+            "description": wanted.get("description", ""),
+            "labels": wanted.get("labels", {}),
+            "metadata": act.metadata(wanted.get("metadata", {}), "resource.metadata"),
+            "tags": act.tags(wanted.get("tags", {}), "resource.tags"),
+        }
+    )
+
+
+def _remove(write: Write, ref: Ref, body: Body) -> None:
+    if body["deletionProtection"]:
+        raise errors.invalid_usage("Resource cannot be deleted if it's protected against deletion")
+
+
+KIND = Kind(
+    collection="instances",
+    noun="instance",
+    scopes=("zones",),
+    message=MESSAGE,
+    create=_create,
+    change=_change,
+    remove=_remove,
+    updates=True,
+    fingerprint=True,
+    actions={
+        "setTags": Action(act.set_tags, act.TAGS),
+        "setLabels": Action(act.set_labels, message(strings="labelFingerprint", labels=MapOf())),
+        "setMetadata": Action(act.set_metadata, act.METADATA),
+        "setMachineType": Action(act.set_machine_type, message(strings="machineType")),
+        "setDeletionProtection": Action(act.set_deletion_protection),
+        "start": Action(act.start),
+        "stop": Action(act.stop),
+        "reset": Action(act.reset),
+        "suspend": Action(act.suspend),
+        "resume": Action(act.resume),
+        "updateNetworkInterface": Action(act.update_interface, interfaces.NIC, "PATCH"),
+        "addAccessConfig": Action(act.add_access, interfaces.ACCESS),
+        "deleteAccessConfig": Action(act.delete_access),
+    },
+    questions={"getEffectiveFirewalls": Question(act.effective_firewalls)},
+)

@@ -1,0 +1,145 @@
+"""The commands that every kind has: list, describe, delete; and how writes are told of."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gkelab.cloud.client import Body
+from gkelab.cloud.gcloud.filters import predicate
+from gkelab.cloud.gcloud.flags import Flag, listed, number, once, text
+from gkelab.cloud.gcloud.keys import parse_key
+from gkelab.cloud.gcloud.printers import sort
+from gkelab.cloud.gcloud.session import Answer, Group, Session, scope_of
+
+Run = Callable[[Session, argparse.Namespace], Answer]
+
+NAME = Flag("name", {"metavar": "NAME"})
+NAMES = Flag("names", {"metavar": "NAME", "nargs": "+"})
+PLACES = {
+    "regions": text("--region", "the region"),
+    "zones": text("--zone", "the zone"),
+    "global": Flag("--global", {"action": "store_true", "dest": "global_", "help": "global"}),
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: its words after `compute`, what it does, its flags."""
+
+    words: str
+    help: str
+    run: Run
+    flags: tuple[Flag, ...] = ()
+
+
+def places(group: Group) -> tuple[Flag, ...]:
+    """The flags that say where a resource is."""
+    return tuple(PLACES[sort] for sort in group.sorts if sort and group.sorts != ("global",))
+
+
+def usual(group: Group, *verbs: str) -> list[Command]:
+    """The usual commands of a kind."""
+    made = {"list": _list, "describe": _describe, "delete": _delete}
+    return [made[verb](group) for verb in verbs]
+
+
+def _list(group: Group) -> Command:
+    flags = [
+        text("--filter", "which of them, as in: name=web* AND priority>100"),
+        number("--limit", "at most so many"),
+        listed("--sort-by", "keys to sort by; ~KEY downwards"),
+        once("--uri", "links alone"),
+        number("--page-size", "taken, and of no account here"),
+        text("--regexp", "names that match, as a whole"),
+    ]
+    if "regions" in group.sorts or "zones" in group.sorts:
+        sorts = [sort for sort in group.sorts if sort in ("regions", "zones")]
+        flags += [listed(f"--{sort}", "these places alone") for sort in sorts]
+        if "global" in group.sorts:
+            flags.append(PLACES["global"])
+
+    def run(session: Session, args: argparse.Namespace) -> Answer:
+        found = [shown(body) for body in session.cloud.list_all(group.collection)]
+        found = [body for body in found if _in_places(body, group, args)]
+        if args.filter:
+            meant = predicate(args.filter)
+            found = [body for body in found if meant(body)]
+        if args.regexp:
+            meant = predicate(f'name~"^({args.regexp})$"')
+            found = [body for body in found if meant(body)]
+        keys = [
+            (parse_key(key.removeprefix("~")), key.startswith("~")) for key in args.sort_by or ()
+        ]
+        found = sort(found, keys or [(parse_key("name"), False)])[: args.limit]
+        if args.uri:
+            return Answer(found, "value(selfLink)")
+        return Answer(found, group.table)
+
+    return Command(f"{group.words} list", f"list {group.words}", run, tuple(flags))
+
+
+def _in_places(body: Body, group: Group, args: argparse.Namespace) -> bool:
+    scope = scope_of(body)
+    wanted = [
+        f"{sort}/{place}" for sort in group.sorts for place in getattr(args, sort, None) or ()
+    ]
+    if getattr(args, "global_", False):
+        wanted.append("global")
+    return not wanted or scope in wanted
+
+
+def _describe(group: Group) -> Command:
+    def run(session: Session, args: argparse.Namespace) -> Answer:
+        return Answer(shown(session.current(group, args)[1]), "yaml")
+
+    flags = (NAME, *places(group))
+    return Command(f"{group.words} describe", f"show one of {group.words}", run, flags)
+
+
+def _delete(group: Group) -> Command:
+    def run(session: Session, args: argparse.Namespace) -> Answer:
+        for name in args.names:
+            scope = session.scope(group, args, name)
+            session.cloud.delete(group.collection, scope, name)
+            session.tell(f"Deleted [{session.link(group.collection, scope, name)}].")
+        return Answer()
+
+    flags = (NAMES, *places(group))
+    return Command(f"{group.words} delete", f"delete {group.words}", run, flags)
+
+
+def insert(session: Session, group: Group, scope: str, body: Body) -> Body:
+    """Make a resource and say so; as it then is."""
+    session.cloud.insert(group.collection, scope, body)
+    session.tell(f"Created [{session.link(group.collection, scope, body['name'])}].")
+    return shown(session.cloud.get(group.collection, scope, body["name"]))
+
+
+def update(session: Session, method: str, group: Group, scope: str, said: dict[str, Any]) -> Answer:
+    """Call a method that changes a resource, and say so."""
+    session.cloud.write(method, group.collection, scope, said)
+    name = next(iter(said.values()))
+    session.tell(f"Updated [{session.link(group.collection, scope, name)}].")
+    return Answer()
+
+
+def shown(body: Body) -> Body:
+    """A resource as gcloud shows it: networks say how their subnets and routes are."""
+    if body.get("kind") != "compute#network":
+        return body
+    mode = "AUTO" if body.get("autoCreateSubnetworks") else "CUSTOM"
+    routing = body.get("routingConfig", {}).get("routingMode", "")
+    return {**body, "x_gcloud_subnet_mode": mode, "x_gcloud_bgp_routing_mode": routing}
+
+
+def filled(**fields: Any) -> Body:
+    """The fields that were said."""
+    return {key: value for key, value in fields.items() if value not in (None, [], {}, "")}
+
+
+def network_link(name: str) -> str:
+    """A network by its name, or by a link."""
+    return name if "/" in name else f"global/networks/{name}"
