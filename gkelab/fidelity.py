@@ -205,12 +205,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("GKE Gateway", f"{_GKE}concepts/gateway-api", "absent"),
     Claim("Cloud Router", f"{DOCS}network-connectivity/docs/router/concepts/overview", "absent"),
     Claim("Traffic Director", f"{DOCS}traffic-director/docs/features", "absent"),
-    Claim(
-        "VMs and the Compute API",
-        f"{DOCS}compute/docs/api/prereqs",
-        "absent",
-        limits="the API's server (`gkelab/cloud/api`) is tested by itself; no lab runs it yet",
-    ),
+    Claim("VMs and the Compute API", f"{DOCS}compute/docs/api/prereqs", "absent"),
 )
 
 
