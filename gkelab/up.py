@@ -96,7 +96,7 @@ CLUSTER_STEPS: tuple[Step, ...] = (
         "mesh",
         "deploy the mesh's workloads",
         deploy_mesh_workloads,
-        needs=("gateway",),
+        needs=("istio",),
         images=("workload", "istio-proxy"),
     ),
 )

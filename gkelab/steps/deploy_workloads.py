@@ -20,11 +20,16 @@ def deploy_workloads(lab: Lab, cluster: Cluster, applied: Applied) -> str:
 
 
 def deploy_mesh_workloads(lab: Lab, cluster: Cluster, applied: Applied) -> str:
-    """Apply the workloads of the mesh; istiod, which injects their sidecars, is available."""
+    """Apply the workloads of the mesh once istiod, which injects their sidecars, is available."""
     objects = with_image(lab, manifests("workloads/mesh.yaml"))
     kubectl = lab.kubectl(cluster.name)
-    changed = applied.once("mesh-workloads", objects, lambda: kubectl.apply(objects))
-    return "sample-mesh" if changed else CACHED
+
+    def deploy() -> None:
+        limit = lab.timeouts.rollout
+        kubectl.wait("Available", "deployment/istiod", "istio-system", timeout=limit)
+        kubectl.apply(objects)
+
+    return "sample-mesh" if applied.once("mesh-workloads", objects, deploy) else CACHED
 
 
 def with_image(lab: Lab, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from tests.unit.steps import (
     Object,
     applied_objects,
     fresh,
+    kubectl,
     make_lab,
 )
 
@@ -77,10 +78,14 @@ def test_the_sample_is_applied_once(lab: Lab, run: Recorder) -> None:
     assert applied_objects(run) == [with_image(lab, manifests("workloads/whoami.yaml"))]
 
 
-def test_the_meshs_are_applied_once(lab: Lab, run: Recorder) -> None:
+def test_the_meshs_are_applied_once_when_istiod_is_available(lab: Lab, run: Recorder) -> None:
     applied = fresh(lab, run)
+    where = ["--namespace=istio-system", "wait", "deployment/istiod", "--for=condition=Available"]
+    waits = kubectl(lab, *where, f"--timeout={lab.timeouts.rollout:.0f}s")
+    run.handle(waits)
     assert deploy_mesh_workloads(lab, lab.plan.clusters[0], applied) == "sample-mesh"
     assert deploy_mesh_workloads(lab, lab.plan.clusters[0], applied) == CACHED
+    assert run.times(*waits) == 1
     assert applied_objects(run) == [with_image(lab, manifests("workloads/mesh.yaml"))]
 
 

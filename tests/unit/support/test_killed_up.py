@@ -13,6 +13,7 @@ import pytest
 from gkelab import up
 from gkelab.graph import Task
 from gkelab.supply.pins import ROOT
+from gkelab.wait import until
 from tests.support import killed_up
 from tests.support.killed_up import STEPS, Killing
 from tests.support.recorder import Recorder
@@ -92,7 +93,12 @@ def test_it_takes_its_group_with_it() -> None:
     )
     assert done.returncode == -signal.SIGKILL
     status = Path("/proc") / done.stdout.decode().strip() / "status"
-    assert not status.exists() or "Z (zombie)" in status.read_text()
+    until(
+        lambda: "" if not status.exists() else status.read_text(),
+        lambda text: not text or "Z (zombie)" in text,
+        what="the child is gone, too",
+        timeout=10,
+    )
 
 
 def test_it_refuses_to_kill_who_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
