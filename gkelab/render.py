@@ -77,7 +77,8 @@ def render_istio(lab: Lab, operator: Mapping[str, Any]) -> Rendered:
 
 
 def patched(text: str, patches: Mapping[str, Any]) -> str:
-    """YAML documents with patches merged in, by "Kind/name"; lists are merged item by item.
+    """YAML documents with patches merged in, by "Kind/name"; lists are merged item by item, and
+    an object whose patch is None is taken out.
 
     Raises LabError for a patch of an object that is not there.
     """
@@ -86,7 +87,10 @@ def patched(text: str, patches: Mapping[str, Any]) -> str:
     for name, patch in patches.items():
         if name not in by_name:
             raise LabError(f"There is no {name} to patch", "look at the chart's new version")
-        by_name[name].update(_merged(by_name[name], patch))
+        if patch is None:
+            objects.remove(by_name[name])
+        else:
+            by_name[name].update(_merged(by_name[name], patch))
     return yaml.dump_all(objects, Dumper=yaml.CSafeDumper, sort_keys=False)
 
 

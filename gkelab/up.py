@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import get_args
 
 from gkelab.applied import Applied
@@ -16,7 +17,13 @@ from gkelab.graph import CACHED, Task, Timings, needed_for, run_graph
 from gkelab.kubeconfig import discard_broken
 from gkelab.lab import Lab
 from gkelab.progress import Lines
-from gkelab.steps.create_cluster import create_cluster, find_nodes, is_whole
+from gkelab.steps.create_cluster import (
+    answer_early,
+    create_cluster,
+    find_nodes,
+    is_whole,
+    take_nodes,
+)
 from gkelab.steps.create_networks import create_networks
 from gkelab.steps.deploy_workloads import deploy_mesh_workloads, deploy_workloads
 from gkelab.steps.hold_ranges import hold_on_host
@@ -48,7 +55,7 @@ class Step:
     name: str
     what: str
     do: Callable[[Lab, Cluster, Applied], str]
-    needs: tuple[str, ...] = ("cluster",)
+    needs: tuple[str, ...] = ("api",)
     images: tuple[str, ...] = ()
     supply: tuple[str, ...] = ()
 
@@ -72,14 +79,14 @@ CLUSTER_STEPS: tuple[Step, ...] = (
         "istio",
         "install Istio",
         install_istio,
-        needs=("cluster", "render-istio", "gateway-api"),
+        needs=("api", "render-istio", "gateway-api"),
         images=("istio-pilot", "istio-proxy"),
     ),
     Step(
         "metallb",
         "install MetalLB",
         install_metallb,
-        needs=("cluster", "render-metallb"),
+        needs=("api", "render-metallb"),
         images=("metallb-controller", "metallb-speaker"),
     ),
     Step("pools", "give MetalLB its pools", configure_pools, needs=("metallb",)),
@@ -176,22 +183,21 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
     fills = [] if whole else [fill_task(stores, role, stored[role]) for role in ROLES]
     # Should kind not have finished with it, it is made anew with the stores that it has.
     folders = {role: (*mounted[role], stores.path(role, stored[role]))[0] for role in ROLES}
+    first = ("networks", "host-routes", "tool:kind", "tool:kubectl")
+    take = Task(
+        f"nodes:{name}", partial(take_nodes, lab, cluster), first, what=f"look for {name}'s nodes"
+    )
+    ended, cni = Event(), partial(render_cilium, lab, cluster)
+    make = partial(create_cluster, lab, cluster, applied, folders, cni)
     create = Task(
         f"cluster:{name}",
-        partial(
-            create_cluster, lab, cluster, applied, folders, partial(render_cilium, lab, cluster)
-        ),
-        (
-            "networks",
-            "host-routes",
-            "tool:kind",
-            "tool:kubectl",
-            f"render-cilium:{name}",
-            *(task.name for task in fills),
-        ),
+        partial(_ending, ended, make),
+        (take.name, f"render-cilium:{name}", *(task.name for task in fills)),
         what=f"create cluster {name}",
     )
-    tasks = [*fills, *_render_tasks(lab, cluster), create]
+    early = partial(answer_early, lab, cluster, ended)
+    answers = Task(f"api:{name}", early, create.needs, what=f"wait for the API of {name}")
+    tasks = [*fills, *_render_tasks(lab, cluster), take, create, answers]
     loads = _loads(lab, cluster, stores, stored)
     tasks += loads.values()
     for step in CLUSTER_STEPS:
@@ -208,6 +214,14 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
         what=f"wait until all of {name} is ready",
     )
     return [*tasks, ready]
+
+
+def _ending(ended: Event, make: Callable[[], str]) -> str:
+    """Do it, and set `ended` when it is over, well or not."""
+    try:
+        return make()
+    finally:
+        ended.set()
 
 
 def _render_tasks(lab: Lab, cluster: Cluster) -> list[Task]:

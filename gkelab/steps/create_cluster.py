@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 from gkelab.access import has_context, refuse_elsewhere
 from gkelab.applied import Applied
@@ -39,21 +39,18 @@ FILES = {
     ),
     "/etc/systemd/system.conf.d/gkelab.conf": f"[Manager]\nDefaultEnvironment=GOGC={GOGC}\n",
 }
+# What the API server answers when it serves, knows what its administrator may, and has the
+# namespace that the lab's records are in.
+AS_ADMIN = "/api/v1/namespaces/kube-system"
 # In the words of docker, and of the system.
 PORT_TAKEN = re.compile(r"([0-9.]+:\d+)\b.*already (?:allocated|in use)")
 
 
-def create_cluster(
-    lab: Lab,
-    cluster: Cluster,
-    applied: Applied,
-    stores: Mapping[Role, Path],
-    cni: Callable[[], Rendered],
-) -> str:
-    """Create the cluster, or start it when it is stopped; one half made is made anew.
+def take_nodes(lab: Lab, cluster: Cluster) -> str:
+    """Start the nodes of a cluster that is there and wait until it answers; of one half made,
+    remove them.
 
-    `stores` maps a role to its image store; `cni` gives the CNI's objects. Raises LabError when
-    a cluster of that name is not this lab's or has lost a node, CommandError when kind fails.
+    Raises LabError when a cluster of that name is not this lab's or has lost a node.
     """
     nodes = find_nodes(lab, cluster)
     foreign = [node.name for node in nodes if node.labels.get("gkelab.lab") != lab.name]
@@ -68,6 +65,23 @@ def create_cluster(
             return started
     _refuse_vanished(lab, cluster, nodes)
     lab.docker.remove_containers([node.id for node in nodes])
+    return "removed what was half made" if nodes else CACHED
+
+
+def create_cluster(
+    lab: Lab,
+    cluster: Cluster,
+    applied: Applied,
+    stores: Mapping[Role, Path],
+    cni: Callable[[], Rendered],
+) -> str:
+    """Have kind create the cluster, unless its nodes are there (`take_nodes` has seen to them).
+
+    `stores` maps a role to its image store; `cni` gives the CNI's objects. Raises CommandError
+    when kind fails.
+    """
+    if find_nodes(lab, cluster):
+        return CACHED
     objects = cni()
     folder = lab.folder / "kind" / cluster.name
     mounts = _write_files(lab, folder / "files")
@@ -90,6 +104,26 @@ def create_cluster(
     return f"{len(cluster.nodes)} nodes"
 
 
+def answer_early(lab: Lab, cluster: Cluster, ended: Event) -> str:
+    """Wait until the API server of a cluster in the making takes objects, long before kind has
+    joined the workers, and give the lab its kubeconfig. What needs no node is installed while
+    kind waits for this and that."""
+    node = cluster.control_plane.name
+    asked = ["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "get", "--raw", AS_ADMIN]
+    until(
+        # That kind has ended with an error is its own task's to tell.
+        lambda: ended.is_set() or lab.docker.exec(node, asked, check=False).code == 0,
+        bool,
+        what=f"the API server of cluster {cluster.name} answers",
+        timeout=lab.timeouts.create_cluster,
+        interval=1,
+        tolerant=True,
+    )
+    if not has_context(lab, cluster):
+        lab.kind.export_kubeconfig(cluster.name, lab.kubeconfig)
+    return CACHED
+
+
 def find_nodes(lab: Lab, cluster: Cluster) -> list[Container]:
     """The containers of the kind cluster of that name, whoever made them."""
     return lab.docker.containers({KIND_LABEL: cluster.name})
@@ -101,10 +135,10 @@ def is_whole(cluster: Cluster, nodes: list[Container]) -> bool:
 
 
 def start(lab: Lab, cluster: Cluster, nodes: list[Container]) -> str:
-    """Start the nodes that are stopped, and wait until the API server answers. Raises LabError
-    when the kubeconfig leads to another one."""
+    """Start the nodes that are stopped, and wait until the API server answers and the lab's pods
+    run again: docker may have started nodes by itself a moment ago. Raises LabError when the
+    kubeconfig leads to another one."""
     stopped = [node.name for node in nodes if node.state != "running"]
-    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     with _port_named(cluster):
         lab.docker.start(stopped)
     if not _finished(lab, cluster):
@@ -114,18 +148,18 @@ def start(lab: Lab, cluster: Cluster, nodes: list[Container]) -> str:
         lab.kind.export_kubeconfig(cluster.name, lab.kubeconfig)
     control_plane = next(node for node in nodes if node.name == cluster.control_plane.name)
     refuse_elsewhere(lab, cluster, control_plane)
-    if stopped:
-        wait_for_api(lab, cluster)
-        kubectl, limit = lab.kubectl(cluster.name), lab.timeouts.kubectl
-        until(
-            lambda: outdated(kubectl.list("pods", timeout=limit), stopped, since),
-            lambda pods: not pods,
-            what=f"the pods of cluster {cluster.name} run again",
-            timeout=lab.timeouts.rollout,
-            interval=1,
-            describe=lambda pods: f"{', '.join(pods)} did not start again",
-            tolerant=True,
-        )
+    wait_for_api(lab, cluster)
+    since = {n.name: n.started for n in (find_nodes(lab, cluster) if stopped else nodes)}
+    kubectl, limit = lab.kubectl(cluster.name), lab.timeouts.kubectl
+    until(
+        lambda: outdated(kubectl.list("pods", timeout=limit), since),
+        lambda pods: not pods,
+        what=f"the pods of cluster {cluster.name} run again",
+        timeout=lab.timeouts.rollout,
+        interval=1,
+        describe=lambda pods: f"{', '.join(pods)} did not start again",
+        tolerant=True,
+    )
     return f"started {len(stopped)} nodes" if stopped else CACHED
 
 
@@ -146,26 +180,26 @@ def _port_named(cluster: Cluster) -> Iterator[None]:
         ) from bad
 
 
-def outdated(pods: Sequence[Object], nodes: Sequence[str], since: str) -> list[str]:
-    """The lab's own pods on these nodes that are not known to run again: not Ready, or with a
-    container that runs since before `since` (RFC 3339, UTC). Until kubelet has looked, pods of
-    a node that was stopped are Ready in name only."""
+def outdated(pods: Sequence[Object], since: Mapping[str, str]) -> list[str]:
+    """The lab's own pods that are Ready in name only, as kubelet has not looked since their node
+    was started (`since` by node: RFC 3339, UTC): with a container that does not run since."""
     return [
         pod["metadata"]["name"]
         for pod in pods
-        if pod["spec"].get("nodeName") in nodes
+        if pod["spec"].get("nodeName") in since
         and pod["metadata"]["namespace"] in NAMESPACES
-        and not _runs_since(pod.get("status", {}), since)
+        and _in_name_only(pod.get("status", {}), since[pod["spec"]["nodeName"]])
     ]
 
 
-def _runs_since(status: Object, since: str) -> bool:
+def _in_name_only(status: Object, since: str) -> bool:
     conditions = {item["type"]: item["status"] for item in status.get("conditions", [])}
     started = [
         item.get("state", {}).get("running", {}).get("startedAt", "")
         for item in status.get("containerStatuses", [])
     ]
-    return conditions.get("Ready") == "True" and all(time >= since for time in started)
+    # Pods tell it to the second.
+    return conditions.get("Ready") == "True" and any(time < since[:19] for time in started)
 
 
 def adopt(lab: Lab, cluster: Cluster) -> None:
@@ -181,10 +215,10 @@ def adopt(lab: Lab, cluster: Cluster) -> None:
 
 
 def wait_for_api(lab: Lab, cluster: Cluster) -> None:
-    """Wait until the cluster's API server says that it is ready."""
+    """Wait until the cluster's API server answers, and knows what its administrator may."""
     kubectl, limit = lab.kubectl(cluster.name), lab.timeouts.kubectl
     until(
-        lambda: kubectl("get", "--raw=/readyz", check=False, timeout=limit),
+        lambda: kubectl("get", "--raw", AS_ADMIN, check=False, timeout=limit),
         lambda said: said.code == 0,
         what=f"the API server of cluster {cluster.name} answers",
         timeout=lab.timeouts.api_answers,

@@ -29,7 +29,8 @@ def install_metallb(lab: Lab, cluster: Cluster, applied: Applied) -> str:
 
 def render_metallb(lab: Lab) -> Rendered:
     """MetalLB's objects."""
-    return render_chart(lab, "metallb", NAMESPACE, manifest("metallb/values.yaml"))
+    values, patches = manifest("metallb/values.yaml"), manifest("metallb/patches.yaml")
+    return render_chart(lab, "metallb", NAMESPACE, values, patches)
 
 
 def _memberlist(lab: Lab, cluster: Cluster) -> list[dict[str, Any]]:

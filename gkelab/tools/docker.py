@@ -22,7 +22,7 @@ class Container:
     """A container as `docker inspect` tells. `state` is running, exited, created, ...; `image` is
     the name that it was run by, `image_id` what that stood for then; `mounts` maps a path inside
     to the host's, `ports` a published one ("6443/tcp") to the host's address and port, whether it
-    runs or not."""
+    runs or not; `started` is when it last began to run (RFC 3339, UTC)."""
 
     id: str
     name: str
@@ -33,6 +33,7 @@ class Container:
     addresses: Mapping[str, str]
     mounts: Mapping[str, str]
     ports: Mapping[str, str]
+    started: str
 
 
 @dataclass(frozen=True)
@@ -218,6 +219,7 @@ def _container(raw: dict[str, Any]) -> Container:
             for port, to in (raw.get("HostConfig", {}).get("PortBindings") or {}).items()
             if to
         },
+        started=raw["State"].get("StartedAt", ""),
     )
 
 

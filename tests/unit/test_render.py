@@ -67,6 +67,13 @@ def test_patches_are_merged_into_the_objects_that_they_name(lab: Lab, run: Recor
     assert made.key != chart_key(lab, "metallb", VALUES)
 
 
+def test_an_object_whose_patch_is_none_is_taken_out(lab: Lab, run: Recorder) -> None:
+    hook, kept = ({"kind": "X", "metadata": {"name": name}} for name in ("hook", "kept"))
+    run.handle(template(lab), yaml.safe_dump_all([hook, kept]))
+    made = render_chart(lab, "metallb", "metallb-system", VALUES, {"X/hook": None})
+    assert made.objects() == [kept]
+
+
 def test_a_patch_of_nothing_is_refused(lab: Lab, run: Recorder) -> None:
     run.handle(template(lab), yaml.safe_dump({"kind": "X", "metadata": {"name": "x"}}))
     with pytest.raises(LabError, match="There is no Deployment/relay to patch"):

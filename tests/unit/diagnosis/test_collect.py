@@ -14,7 +14,7 @@ import yaml
 
 from gkelab.diagnosis.bundle import Collector
 from gkelab.diagnosis.collect import Bundle, collect
-from gkelab.lab import Lab
+from gkelab.lab import Lab, manifest
 from gkelab.shell import CommandError, Result
 from gkelab.timeouts import Timeouts
 from tests.support.recorder import Recorder
@@ -74,8 +74,12 @@ def api(words: list[str]) -> tuple[int, str]:
     said = " ".join(words)
     if "template" in said or "generate" in said:
         secret = f"kind: Secret\ndata:\n  x: {HIDDEN}\n"
-        relay = "---\nkind: Deployment\nmetadata: {name: hubble-relay}\n"
-        return 0, f"kind: ConfigMap\n---\n{secret}---\nkind: CustomResourceDefinition\n{relay}"
+        chart = "metallb" if "metallb" in said else "cilium"
+        patched = "".join(
+            f"---\nkind: {kind}\nmetadata: {{name: {name}}}\n"
+            for kind, _, name in (key.partition("/") for key in manifest(f"{chart}/patches.yaml"))
+        )
+        return 0, f"kind: ConfigMap\n---\n{secret}---\nkind: CustomResourceDefinition\n{patched}"
     if "api-resources" in said:
         return 0, "pods\nnodes\nservices\nsecrets\ndeployments.apps\n"
     if "get pods" in said and "--output=json" in said:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -22,9 +23,11 @@ from gkelab.steps.create_cluster import (
     CNI,
     DROP_IN,
     adopt,
+    answer_early,
     create_cluster,
     node_settings,
     outdated,
+    take_nodes,
 )
 from gkelab.timeouts import Timeouts
 from gkelab.topology import Role
@@ -104,10 +107,29 @@ def create(lab: Lab, applied: Applied) -> str:
     return create_cluster(lab, lab.plan.clusters[0], applied, STORES, lambda: RENDERED)
 
 
+def take(lab: Lab) -> str:
+    return take_nodes(lab, lab.plan.clusters[0])
+
+
+def answers(lab: Lab) -> list[str]:
+    return kubectl(lab, "get", "--raw", "/api/v1/namespaces/kube-system")
+
+
+def lists_pods(lab: Lab) -> list[str]:
+    return kubectl(lab, "get", "pods", "--all-namespaces", "--output=json")
+
+
+def is_well(lab: Lab, run: Recorder) -> None:
+    """Expect what a cluster that runs is asked."""
+    run.handle(answers(lab), "{}")
+    run.handle(lists_pods(lab), '{"items": []}')
+
+
 def changes(run: Recorder) -> list[list[str]]:
     """The commands that change something."""
     asking = (["docker", "ps"], ["docker", "container"])
-    return [a for a in run.argvs if a[:2] not in asking and a != FINISHED]
+    words = {"get", "--raw", "--output=json"}
+    return [a for a in run.argvs if a[:2] not in asking and a != FINISHED and not words & set(a)]
 
 
 # --- from nothing
@@ -153,31 +175,64 @@ def test_when_kind_fails_there_is_no_mark(lab: Lab, run: Recorder, applied: Appl
     assert run.argvs[-1] == kind_create(lab)
 
 
+# --- while kind is at it
+
+EARLY = inside(
+    CONTROL_PLANE,
+    *("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"),
+    *("get", "--raw", "/api/v1/namespaces/kube-system"),
+)
+
+
+def test_as_soon_as_the_api_answers_the_lab_gets_its_kubeconfig(
+    lab: Lab, run: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gkelab.wait.Clock", lambda: Clock(sleep=lambda seconds: None))
+    run.handle(EARLY, code=1, stderr="No such container")
+    run.handle(EARLY, "{}")
+    run.handle(kind_export(lab))
+    assert answer_early(lab, lab.plan.clusters[0], Event()) == CACHED
+    assert run.argvs == [EARLY, EARLY, kind_export(lab)]
+
+
+def test_when_kind_has_ended_nothing_is_waited_for(lab: Lab, run: Recorder) -> None:
+    has_kubeconfig(lab, "kind-vpc-native")
+    ended = Event()
+    ended.set()
+    assert answer_early(lab, lab.plan.clusters[0], ended) == CACHED
+    assert run.argvs == []
+
+
 # --- what is there already
 
 
-def test_a_cluster_that_runs_is_left_alone(lab: Lab, run: Recorder, applied: Applied) -> None:
+def test_one_whose_nodes_are_there_is_not_made(lab: Lab, run: Recorder, applied: Applied) -> None:
     lists_containers(run, LABEL, nodes())
-    run.handle(FINISHED)
-    has_kubeconfig(lab, "kind-vpc-native")
     assert create(lab, applied) == CACHED
     assert changes(run) == []
 
 
-def test_a_stopped_cluster_is_started_and_its_api_awaited(
-    lab: Lab, run: Recorder, applied: Applied
-) -> None:
+def test_a_cluster_that_runs_is_left_alone(lab: Lab, run: Recorder) -> None:
+    lists_containers(run, LABEL, nodes())
+    run.handle(FINISHED)
+    is_well(lab, run)
+    has_kubeconfig(lab, "kind-vpc-native")
+    assert take(lab) == CACHED
+    assert changes(run) == []
+
+
+def test_a_stopped_cluster_is_started_and_its_api_awaited(lab: Lab, run: Recorder) -> None:
     control_plane, worker, worker2 = nodes()
     lists_containers(run, LABEL, [stopped(control_plane), worker, stopped(worker2)])
     run.handle(FINISHED)
     start = ["docker", "start", CONTROL_PLANE, "vpc-native-worker2"]
-    readyz = kubectl(lab, "get", "--raw=/readyz")
+    readyz = answers(lab)
     run.handle(start)
     run.handle(readyz, "ok")
-    pods = kubectl(lab, "get", "pods", "--all-namespaces", "--output=json")
+    pods = lists_pods(lab)
     run.handle(pods, '{"items": []}')
     has_kubeconfig(lab, "kind-vpc-native")
-    assert create(lab, applied) == "started 2 nodes"
+    assert take(lab) == "started 2 nodes"
     assert run.times(*start) == 1
     assert run.times(*pods) == 1
 
@@ -196,15 +251,13 @@ TAKEN = [
 
 
 @pytest.mark.parametrize("why", TAKEN)
-def test_a_port_that_another_program_took_is_named(
-    lab: Lab, run: Recorder, applied: Applied, why: str
-) -> None:
+def test_a_port_that_another_program_took_is_named(lab: Lab, run: Recorder, why: str) -> None:
     raws = [stopped(node) for node in nodes()]
     lists_containers(run, LABEL, raws)
     start = ["docker", "start", *(raw["Name"][1:] for raw in raws)]
     run.handle(start, code=1, stderr=f"{HEAD}{why}\nError: failed to start containers: x\n")
     with pytest.raises(LabError) as caught:
-        create(lab, applied)
+        take(lab)
     assert str(caught.value) == (
         "Port 127.0.0.1:43303 of this host, at which cluster vpc-native has its API server, is"
         " taken by another program. End that (ss --listening --tcp --processes 'sport = 43303'"
@@ -214,18 +267,16 @@ def test_a_port_that_another_program_took_is_named(
 
 
 @pytest.mark.parametrize("why", ["Address already in use", "no such container", "10.128.0.2:80 x"])
-def test_another_reason_stays_dockers_own(
-    lab: Lab, run: Recorder, applied: Applied, why: str
-) -> None:
+def test_another_reason_stays_dockers_own(lab: Lab, run: Recorder, why: str) -> None:
     lists_containers(run, LABEL, [stopped(node) for node in nodes()])
     argv = ["docker", "start", *(raw["Name"][1:] for raw in nodes())]
     run.handle(argv, code=1, stderr=f"{HEAD}{why}\n")
     with pytest.raises(CommandError, match=why):
-        create(lab, applied)
+        take(lab)
 
 
 def test_an_answer_about_pods_that_fails_is_not_the_end(
-    lab: Lab, run: Recorder, applied: Applied, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, run: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The API server says that it is ready a moment before it is."""
     monkeypatch.setattr("gkelab.wait.Clock", lambda: Clock(sleep=lambda seconds: None))
@@ -234,13 +285,13 @@ def test_an_answer_about_pods_that_fails_is_not_the_end(
     lists_containers(run, LABEL, [stopped(control_plane), *workers])
     run.handle(FINISHED)
     run.handle(["docker", "start", CONTROL_PLANE])
-    run.handle(kubectl(lab, "get", "--raw=/readyz"), fails="took longer than 20 s")
-    run.handle(kubectl(lab, "get", "--raw=/readyz"), "ok")
-    pods = kubectl(lab, "get", "pods", "--all-namespaces", "--output=json")
+    run.handle(answers(lab), fails="took longer than 20 s")
+    run.handle(answers(lab), "ok")
+    pods = lists_pods(lab)
     run.handle(pods, code=1, stderr="etcdserver: leader changed")
     run.handle(pods, '{"items": []}')
     has_kubeconfig(lab, "kind-vpc-native")
-    assert create(lab, applied) == "started 1 nodes"
+    assert take(lab) == "started 1 nodes"
     assert run.times(*pods) == 2
 
 
@@ -262,26 +313,24 @@ def pod(started: str, ready: str = "True", **spec: str) -> dict[str, Any]:
         (pod("2026-11-22T00:00:05Z"), []),
         (pod("2026-11-22T00:00:00Z"), []),
         (pod("2026-11-21T23:59:59Z"), ["db"]),
-        (pod("2026-11-22T00:00:05Z", ready="False"), ["db"]),
+        (pod("2026-11-21T23:59:59Z", ready="False"), []),
         (pod("2026-11-21T23:59:59Z", node="two"), []),
         (pod("2026-11-21T23:59:59Z", namespace="mine"), []),
     ],
     ids=["since", "just then", "before", "not ready", "a node that ran on", "a person's own"],
 )
 def test_pods_that_run_in_name_only(seen: dict[str, Any], late: list[str]) -> None:
-    assert outdated([seen], ["one"], "2026-11-22T00:00:00Z") == late
+    assert outdated([seen], {"one": "2026-11-22T00:00:00.123456789Z"}) == late
 
 
-def test_an_api_server_that_does_not_come_back_is_an_error(
-    lab: Lab, run: Recorder, applied: Applied
-) -> None:
+def test_an_api_server_that_does_not_come_back_is_an_error(lab: Lab, run: Recorder) -> None:
     lists_containers(run, LABEL, [stopped(node) for node in nodes()])
     run.handle(FINISHED)
     run.handle(["docker", "start", *(raw["Name"][1:] for raw in nodes())])
-    run.handle(kubectl(lab, "get", "--raw=/readyz"), code=1, stderr="connection refused\n")
+    run.handle(answers(lab), code=1, stderr="connection refused\n")
     has_kubeconfig(lab, "kind-vpc-native")
     with pytest.raises(WaitError) as caught:
-        create(lab, applied)
+        take(lab)
     assert str(caught.value) == (
         "the API server of cluster vpc-native answers did not come true within 0 s:"
         " connection refused."
@@ -290,20 +339,21 @@ def test_an_api_server_that_does_not_come_back_is_an_error(
 
 @pytest.mark.parametrize("known", [None, (), ("kind-other",)])
 def test_another_checkouts_cluster_is_adopted(
-    lab: Lab, run: Recorder, applied: Applied, known: tuple[str, ...] | None
+    lab: Lab, run: Recorder, known: tuple[str, ...] | None
 ) -> None:
     lists_containers(run, LABEL, nodes())
     run.handle(FINISHED)
     run.handle(kind_export(lab))
+    is_well(lab, run)
     if known is not None:
         has_kubeconfig(lab, *known)
-    assert create(lab, applied) == CACHED
+    assert take(lab) == CACHED
     assert changes(run) == [kind_export(lab)]
 
 
 @pytest.mark.parametrize("state", [lambda raw: raw, stopped], ids=["running", "stopped"])
 def test_a_kubeconfig_that_leads_elsewhere_ends_it(
-    lab: Lab, run: Recorder, applied: Applied, state: Callable[[Raw], Raw]
+    lab: Lab, run: Recorder, state: Callable[[Raw], Raw]
 ) -> None:
     """Before anything is asked of, or applied to, whatever cluster that is."""
     bindings = {"6443/tcp": [{"HostIp": "127.0.0.1", "HostPort": "37439"}]}
@@ -319,53 +369,42 @@ def test_a_kubeconfig_that_leads_elsewhere_ends_it(
     }
     lab.kubeconfig.write_text(yaml.safe_dump(config))
     with pytest.raises(LabError, match=r"leads elsewhere: .* https://prod\.example"):
-        create(lab, applied)
+        take(lab)
     assert not [argv for argv in run.argvs if argv[0] != "docker"]
 
 
-def test_one_that_kind_did_not_finish_is_removed_and_made_anew(
-    lab: Lab, run: Recorder, applied: Applied
-) -> None:
+def test_one_that_kind_did_not_finish_is_removed_and_made_anew(lab: Lab, run: Recorder) -> None:
     lists_containers(run, LABEL, nodes())
     run.handle(FINISHED, code=1)
     remove = removes(run, nodes())
-    made = makes(lab, run)
-    assert create(lab, applied) == "3 nodes"
-    assert changes(run)[:2] == [remove, made[0]]
+    assert take(lab) == "removed what was half made"
+    assert changes(run) == [remove]
 
 
-def test_one_that_was_stopped_half_made_is_made_anew(
-    lab: Lab, run: Recorder, applied: Applied
-) -> None:
+def test_one_that_was_stopped_half_made_is_made_anew(lab: Lab, run: Recorder) -> None:
     raws = [stopped(node) for node in nodes()]
     lists_containers(run, LABEL, raws)
     start = ["docker", "start", *(raw["Name"][1:] for raw in raws)]
     run.handle(start)
     run.handle(FINISHED, code=1)
     remove = removes(run, raws)
-    made = makes(lab, run)
-    assert create(lab, applied) == "3 nodes"
-    assert changes(run)[:3] == [start, remove, made[0]]
+    assert take(lab) == "removed what was half made"
+    assert changes(run) == [start, remove]
 
 
-def test_one_that_lost_a_node_before_it_was_finished_is_made_anew(
-    lab: Lab, run: Recorder, applied: Applied
-) -> None:
+def test_one_that_lost_a_node_before_it_was_finished_is_made_anew(lab: Lab, run: Recorder) -> None:
     lists_containers(run, LABEL, nodes()[:2])
     run.handle(FINISHED, code=1)
     remove = removes(run, nodes()[:2])
-    makes(lab, run)
-    assert create(lab, applied) == "3 nodes"
-    assert changes(run)[0] == remove
+    assert take(lab) == "removed what was half made"
+    assert changes(run) == [remove]
 
 
-def test_a_finished_one_that_lost_a_node_is_a_persons_to_give_up(
-    lab: Lab, run: Recorder, applied: Applied
-) -> None:
+def test_a_finished_one_that_lost_a_node_is_a_persons_to_give_up(lab: Lab, run: Recorder) -> None:
     lists_containers(run, LABEL, nodes()[:2])
     run.handle(FINISHED)
     with pytest.raises(LabError) as caught:
-        create(lab, applied)
+        take(lab)
     assert str(caught.value) == (
         "Cluster vpc-native has lost its node vpc-native-worker2 (its container is gone)."
         " Make the lab anew: invoke down, then invoke up."
@@ -376,49 +415,43 @@ def test_a_finished_one_that_lost_a_node_is_a_persons_to_give_up(
 COPY = ["docker", "cp", f"{CONTROL_PLANE}:/etc/gkelab/kind-finished", "-"]
 
 
-def test_so_is_one_that_was_stopped_before_it_lost_the_node(
-    lab: Lab, run: Recorder, applied: Applied
-) -> None:
+def test_so_is_one_that_was_stopped_before_it_lost_the_node(lab: Lab, run: Recorder) -> None:
     lists_containers(run, LABEL, [stopped(node) for node in nodes()[:2]])
     run.handle(COPY)
     with pytest.raises(LabError, match="has lost its node vpc-native-worker2"):
-        create(lab, applied)
+        take(lab)
     assert changes(run) == [COPY]
 
 
-def test_a_stopped_one_that_was_not_finished_is_made_anew(
-    lab: Lab, run: Recorder, applied: Applied
-) -> None:
+def test_a_stopped_one_that_was_not_finished_is_made_anew(lab: Lab, run: Recorder) -> None:
     raws = [stopped(node) for node in nodes()[:2]]
     lists_containers(run, LABEL, raws)
     run.handle(COPY, code=1, stderr="Could not find the file")
     remove = removes(run, raws)
-    makes(lab, run)
-    assert create(lab, applied) == "3 nodes"
-    assert changes(run)[:2] == [COPY, remove]
+    assert take(lab) == "removed what was half made"
+    assert changes(run) == [COPY, remove]
 
 
 def test_one_that_lost_its_control_plane_has_lost_all_and_is_made_anew(
-    lab: Lab, run: Recorder, applied: Applied
+    lab: Lab, run: Recorder
 ) -> None:
     lists_containers(run, LABEL, nodes()[1:])
     remove = removes(run, nodes()[1:])
-    makes(lab, run)
-    assert create(lab, applied) == "3 nodes"
-    assert changes(run)[0] == remove
+    assert take(lab) == "removed what was half made"
+    assert changes(run) == [remove]
 
 
 @pytest.mark.parametrize("labels", [{}, {"gkelab.lab": "other"}])
 @pytest.mark.parametrize("how_many", [1, 3])
 def test_somebody_elses_cluster_of_that_name_is_refused_and_left_alone(
-    lab: Lab, run: Recorder, applied: Applied, labels: dict[str, str], how_many: int
+    lab: Lab, run: Recorder, labels: dict[str, str], how_many: int
 ) -> None:
     raws = nodes()
     for raw in raws[:how_many]:
         raw["Config"]["Labels"] = {"io.x-k8s.kind.cluster": "vpc-native"} | labels
     lists_containers(run, LABEL, raws)
     with pytest.raises(LabError) as caught:
-        create(lab, applied)
+        take(lab)
     said = str(caught.value)
     assert said.startswith(f"The kind cluster vpc-native ({CONTROL_PLANE}")
     assert said.endswith(

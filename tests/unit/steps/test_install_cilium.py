@@ -15,12 +15,13 @@ from gkelab.topology import parse, resolve
 from tests.support.recorder import Recorder
 from tests.unit.steps import applied_objects, applies, declared, fresh, make_lab, two_regions
 
-CHART = [
+CHART: list[dict[str, Any]] = [
     {"kind": "Namespace", "metadata": {"name": "cilium-secrets"}},
     {"kind": "DaemonSet", "metadata": {"name": "cilium"}},
     {"kind": "Deployment", "metadata": {"name": "hubble-relay"}},
 ]
-OBJECTS = [*CHART[:2], {**CHART[2], **manifest("cilium/patches.yaml")["Deployment/hubble-relay"]}]
+PATCHES = manifest("cilium/patches.yaml")
+OBJECTS = [item | PATCHES.get(f"{item['kind']}/{item['metadata']['name']}", {}) for item in CHART]
 
 
 @pytest.fixture

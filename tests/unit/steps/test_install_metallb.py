@@ -24,6 +24,10 @@ from tests.unit.steps import (
 )
 
 OBJECTS = [{"kind": "DaemonSet", "metadata": {"name": "metallb-speaker"}}]
+WEBHOOK = {
+    "kind": "ValidatingWebhookConfiguration",
+    "metadata": {"name": "metallb-webhook-configuration"},
+}
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def run() -> Recorder:
 @pytest.fixture
 def lab(tmp_path: Path, run: Recorder) -> Lab:
     lab = make_lab(tmp_path, run)
-    run.handle(template(lab), yaml.safe_dump_all(OBJECTS))
+    run.handle(template(lab), yaml.safe_dump_all([*OBJECTS, WEBHOOK]))
     return lab
 
 

@@ -158,6 +158,7 @@ def test_containers_of_a_label_as_docker_tells_of_them() -> None:
         addresses={NETWORK: "10.128.15.253"},
         mounts={},
         ports={},
+        started="",  # and without that
     )
     store = "/home/lab/.cache/gkelab/stores/worker-4ee59e8917c4"
     assert found[2].mounts["/gkelab/store"] == store
