@@ -17,7 +17,7 @@ import yaml
 from gkelab import topology as topologies
 from gkelab.host.facts import read_facts
 from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
-from gkelab.lab import Lab, manifest, manifests
+from gkelab.lab import Lab, manifest, manifests, merge
 from gkelab.paths import default_paths
 from gkelab.shell import run
 from gkelab.steps.create_networks import create_networks
@@ -94,7 +94,6 @@ def _create(lab: Lab, cluster: Cluster) -> None:
         mounts = {role: mounts[role] | {str(RUNTIME_DIR): str(RUNTIME_DIR)} for role in roles}
     stores.node_image()
     config = cluster_config(cluster, lab.supplier.reference("node"), NodeSettings(mounts, runtime))
-    config["networking"]["disableDefaultCNI"] = True
     lab.kind.create(
         config,
         network=cluster.subnet.docker_network,
@@ -123,7 +122,10 @@ def _cilium(lab: Lab, cluster: Cluster) -> None:
 def _metallb(lab: Lab, cluster: Cluster) -> None:
     kubectl = _kubectl(lab, cluster)
     kubectl.apply(manifests("metallb/namespace.yaml"))
-    _helm(lab, cluster, "metallb", "metallb-system", manifest("metallb/values.yaml"))
+    # Nothing answers the chart's webhook, whose configuration the lab takes out.
+    unchecked = {"crds": {"validationFailurePolicy": "Ignore"}}
+    values = merge(manifest("metallb/values.yaml"), unchecked)
+    _helm(lab, cluster, "metallb", "metallb-system", values)
     kubectl.apply([*pools(cluster), *manifests("metallb/gke-annotations.yaml")])
 
 

@@ -66,7 +66,7 @@ CLUSTER_STEPS: tuple[Step, ...] = (
         "cilium",
         "install Cilium",
         install_cilium,
-        needs=("cluster", "render-cilium"),
+        needs=("api", "render-cilium"),
         images=("cilium", "cilium-operator", "hubble-relay"),
     ),
     Step(
@@ -187,12 +187,12 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
     take = Task(
         f"nodes:{name}", partial(take_nodes, lab, cluster), first, what=f"look for {name}'s nodes"
     )
-    ended, cni = Event(), partial(render_cilium, lab, cluster)
-    make = partial(create_cluster, lab, cluster, applied, folders, cni)
+    ended = Event()
+    make = partial(create_cluster, lab, cluster, folders)
     create = Task(
         f"cluster:{name}",
         partial(_ending, ended, make),
-        (take.name, f"render-cilium:{name}", *(task.name for task in fills)),
+        (take.name, *(task.name for task in fills)),
         what=f"create cluster {name}",
     )
     early = partial(answer_early, lab, cluster, ended)

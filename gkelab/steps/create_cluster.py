@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
 from gkelab.access import has_context, refuse_elsewhere
-from gkelab.applied import Applied
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
 from gkelab.lab import NAMESPACES, Lab
-from gkelab.render import Rendered
 from gkelab.shell import CommandError
 from gkelab.supply.imagestore import MOUNT, UNIT
 from gkelab.tools.docker import Container
@@ -26,8 +24,6 @@ from gkelab.wait import until
 
 KIND_LABEL = "io.x-k8s.kind.cluster"
 DROP_IN = "/etc/systemd/system/containerd.service.d/gkelab-store.conf"
-# kind applies this file when the API server is up, before it joins the workers.
-CNI = "/kind/manifests/default-cni.yaml"
 FINISHED = "/etc/gkelab/kind-finished"
 ROUTES = "/etc/gkelab/unreachable.routes"
 # What every node mounts beside its store: path in the node -> text. A node's routes go with its
@@ -68,24 +64,16 @@ def take_nodes(lab: Lab, cluster: Cluster) -> str:
     return "removed what was half made" if nodes else CACHED
 
 
-def create_cluster(
-    lab: Lab,
-    cluster: Cluster,
-    applied: Applied,
-    stores: Mapping[Role, Path],
-    cni: Callable[[], Rendered],
-) -> str:
+def create_cluster(lab: Lab, cluster: Cluster, stores: Mapping[Role, Path]) -> str:
     """Have kind create the cluster, unless its nodes are there (`take_nodes` has seen to them).
 
-    `stores` maps a role to its image store; `cni` gives the CNI's objects. Raises CommandError
-    when kind fails.
+    `stores` maps a role to its image store. Raises CommandError when kind fails.
     """
     if find_nodes(lab, cluster):
         return CACHED
-    objects = cni()
     folder = lab.folder / "kind" / cluster.name
     mounts = _write_files(lab, folder / "files")
-    settings = node_settings(lab, stores, objects.file, mounts)
+    settings = node_settings(lab, stores, mounts)
     lab.kind.create(
         cluster_config(cluster, lab.supplier.reference("node"), settings),
         network=cluster.subnet.docker_network,
@@ -99,7 +87,6 @@ def create_cluster(
         log=lab.log(f"kind-{cluster.name}"),
         timeout=lab.timeouts.create_cluster,
     )
-    applied.record("cilium", objects.key)
     _mark_finished(lab, cluster)
     return f"{len(cluster.nodes)} nodes"
 
@@ -227,17 +214,13 @@ def wait_for_api(lab: Lab, cluster: Cluster) -> None:
     )
 
 
-def node_settings(
-    lab: Lab, stores: Mapping[Role, Path], cni: Path, files: Mapping[str, str]
-) -> NodeSettings:
+def node_settings(lab: Lab, stores: Mapping[Role, Path], files: Mapping[str, str]) -> NodeSettings:
     """What the nodes mount: their role's image store, with the drop-in that makes containerd
-    take it; these files; the CNI's objects, where kind looks for them; and the OCI runtime where
-    this host cannot grant every capability."""
+    take it; these files; and the OCI runtime where this host cannot grant every capability."""
     mounts: dict[Role, dict[str, str]] = {
         role: {str(store): MOUNT, str(store / UNIT): DROP_IN} | dict(files)
         for role, store in stores.items()
     }
-    mounts["control-plane"][str(cni)] = CNI
     if not lab.facts.missing_capabilities:
         return NodeSettings(mounts)
     runtime = {str(RUNTIME_DIR): str(RUNTIME_DIR)}

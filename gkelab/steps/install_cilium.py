@@ -14,7 +14,7 @@ NAMESPACE = "kube-system"
 
 
 def install_cilium(lab: Lab, cluster: Cluster, applied: Applied) -> str:
-    """Apply Cilium's chart where it changed; kind itself applies it to a cluster that it makes.
+    """Apply Cilium's chart where it changed.
 
     It does not wait: nodes become Ready when Cilium runs.
     """

@@ -78,7 +78,7 @@ def cluster_config(cluster: Cluster, image: str, settings: NodeSettings) -> dict
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "name": cluster.name,
         "networking": {
-            "disableDefaultCNI": False,  # kind applies the manifest that the lab mounts
+            "disableDefaultCNI": True,
             "kubeProxyMode": "none",
             "podSubnet": str(cluster.pod_range),
             "serviceSubnet": str(cluster.services_range),

@@ -104,7 +104,7 @@ def test_every_task_has_words_for_a_person(any_lab: Lab) -> None:
 
 
 def test_steps_are_named_once_and_need_steps_that_come_before() -> None:
-    known = {"api", "cluster", "render-cilium", "render-metallb", "render-istio"}
+    known = {"api", "render-cilium", "render-metallb", "render-istio"}
     supplied = {task.name for task in FakeSupplier().tasks()}
     for step in up.CLUSTER_STEPS:
         assert step.name not in known
@@ -130,7 +130,7 @@ def test_a_cluster_waits_for_its_networks_routes_stores_and_programs(tmp_path: P
     tasks = all_tasks(lab_of(tmp_path))
     assert everything_before(tasks, "cluster:vpc-native") >= {
         *("networks", "host-routes", "store:control-plane", "store:worker", "image:node"),
-        *("tool:kind", "tool:kubectl", "tool:helm", "chart:cilium", "render-cilium:vpc-native"),
+        *("tool:kind", "tool:kubectl"),
     }
 
 
@@ -359,7 +359,7 @@ def test_a_cluster_is_made_with_the_stores_that_it_had_or_with_new_ones(
     assert isinstance(create, partial)
     stores = stores_of(lab)
     new = {role: stores.path(role, stores.wanted(role)) for role in up.ROLES}
-    assert create.args[1].args[3] == (had if whole else new)
+    assert create.args[1].args[2] == (had if whole else new)
 
 
 def test_nodes_without_a_store_hold_nothing(tmp_path: Path) -> None:

@@ -12,15 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from gkelab.applied import Applied
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
 from gkelab.lab import Lab
-from gkelab.render import Rendered
 from gkelab.shell import CommandError
 from gkelab.steps.create_cluster import (
-    CNI,
     DROP_IN,
     adopt,
     answer_early,
@@ -33,7 +30,7 @@ from gkelab.timeouts import Timeouts
 from gkelab.topology import Role
 from gkelab.wait import Clock, WaitError
 from tests.support.recorder import Recorder
-from tests.unit.steps import applies, fresh, inside, kubectl, make_lab
+from tests.unit.steps import inside, kubectl, make_lab
 from tests.unit.tools import Raw, lists_containers, recorded, stopped
 
 CONTROL_PLANE = "vpc-native-control-plane"
@@ -41,7 +38,6 @@ WORDS = ("control-plane", "worker", "worker2")
 LABEL = ["io.x-k8s.kind.cluster=vpc-native"]
 FINISHED = inside(CONTROL_PLANE, "test", "-f", "/etc/gkelab/kind-finished")
 STORES: dict[Role, Path] = {"control-plane": Path("/s/cp"), "worker": Path("/s/worker")}
-RENDERED = Rendered("0123456789ab", Path("/rendered/objects.yaml"))
 
 
 @pytest.fixture
@@ -52,11 +48,6 @@ def run() -> Recorder:
 @pytest.fixture
 def lab(tmp_path: Path, run: Recorder) -> Lab:
     return make_lab(tmp_path, run)
-
-
-@pytest.fixture
-def applied(lab: Lab, run: Recorder) -> Applied:
-    return fresh(lab, run)
 
 
 def nodes() -> list[Raw]:
@@ -103,8 +94,8 @@ def has_kubeconfig(lab: Lab, *contexts: str) -> None:
     lab.kubeconfig.write_text(yaml.safe_dump(config))
 
 
-def create(lab: Lab, applied: Applied) -> str:
-    return create_cluster(lab, lab.plan.clusters[0], applied, STORES, lambda: RENDERED)
+def create(lab: Lab) -> str:
+    return create_cluster(lab, lab.plan.clusters[0], STORES)
 
 
 def take(lab: Lab) -> str:
@@ -136,11 +127,11 @@ def changes(run: Recorder) -> list[list[str]]:
 
 
 def test_a_cluster_is_made_on_its_subnets_network_with_labels_and_fixed_addresses(
-    lab: Lab, run: Recorder, applied: Applied
+    lab: Lab, run: Recorder
 ) -> None:
     lists_containers(run, LABEL, [])
     makes(lab, run)
-    assert create(lab, applied) == "3 nodes"
+    assert create(lab) == "3 nodes"
     call = next(call for call in run.calls if list(call.argv) == kind_create(lab))
     assert call.env["KIND_EXPERIMENTAL_DOCKER_NETWORK"] == "gkelab.vpc-native.us-central1"
     assert call.log == lab.folder / "logs" / "kind-vpc-native.log"
@@ -156,22 +147,18 @@ def test_a_cluster_is_made_on_its_subnets_network_with_labels_and_fixed_addresse
     assert len(list(arguments.iterdir())) == 3
 
 
-def test_the_mark_is_set_last_and_cilium_is_recorded_as_applied(
-    lab: Lab, run: Recorder, applied: Applied
-) -> None:
+def test_the_mark_is_set_last(lab: Lab, run: Recorder) -> None:
     lists_containers(run, LABEL, [])
     made = makes(lab, run)
-    create(lab, applied)
-    assert run.argvs.index(made[0]) < run.argvs.index(applies(lab)) < run.argvs.index(made[-1])
+    create(lab)
     assert run.argvs[-1] == made[-1]
-    assert not applied.once("cilium", RENDERED.key, pytest.fail)
 
 
-def test_when_kind_fails_there_is_no_mark(lab: Lab, run: Recorder, applied: Applied) -> None:
+def test_when_kind_fails_there_is_no_mark(lab: Lab, run: Recorder) -> None:
     lists_containers(run, LABEL, [])
     run.handle(kind_create(lab), code=1, stderr="ERROR: failed to init node with kubeadm")
     with pytest.raises(CommandError, match="failed to init node with kubeadm"):
-        create(lab, applied)
+        create(lab)
     assert run.argvs[-1] == kind_create(lab)
 
 
@@ -206,9 +193,9 @@ def test_when_kind_has_ended_nothing_is_waited_for(lab: Lab, run: Recorder) -> N
 # --- what is there already
 
 
-def test_one_whose_nodes_are_there_is_not_made(lab: Lab, run: Recorder, applied: Applied) -> None:
+def test_one_whose_nodes_are_there_is_not_made(lab: Lab, run: Recorder) -> None:
     lists_containers(run, LABEL, nodes())
-    assert create(lab, applied) == CACHED
+    assert create(lab) == CACHED
     assert changes(run) == []
 
 
@@ -464,11 +451,11 @@ def test_somebody_elses_cluster_of_that_name_is_refused_and_left_alone(
 
 
 def test_every_node_mounts_the_routes_under_the_made_up_ranges_and_who_puts_them(
-    lab: Lab, run: Recorder, applied: Applied
+    lab: Lab, run: Recorder
 ) -> None:
     lists_containers(run, LABEL, [])
     makes(lab, run)
-    create(lab, applied)
+    create(lab)
     call = next(call for call in run.calls if list(call.argv) == kind_create(lab))
     for node in yaml.safe_load(call.input or "")["nodes"]:
         mounts = {each["containerPath"]: Path(each["hostPath"]) for each in node["extraMounts"]}
@@ -480,8 +467,8 @@ def test_every_node_mounts_the_routes_under_the_made_up_ranges_and_who_puts_them
         assert "ExecStartPre=/usr/sbin/ip -batch /etc/gkelab/unreachable.routes" in unit
 
 
-def test_nodes_mount_their_roles_store_and_the_control_plane_the_cni(lab: Lab) -> None:
-    settings = node_settings(lab, STORES, RENDERED.file, {"/f": "/inside"})
+def test_nodes_mount_their_roles_store(lab: Lab) -> None:
+    settings = node_settings(lab, STORES, {"/f": "/inside"})
     assert settings.mounts["worker"] == {
         "/s/worker": "/gkelab/store",
         "/s/worker/store.conf": DROP_IN,
@@ -491,18 +478,17 @@ def test_nodes_mount_their_roles_store_and_the_control_plane_the_cni(lab: Lab) -
         "/s/cp": "/gkelab/store",
         "/s/cp/store.conf": DROP_IN,
         "/f": "/inside",
-        "/rendered/objects.yaml": CNI,
     }
     assert settings.runtime == ""
 
 
 def test_where_capabilities_are_missing_nodes_get_a_runtime(tmp_path: Path, run: Recorder) -> None:
     lab = make_lab(tmp_path, run, missing_capabilities=("CAP_PERFMON",))
-    settings = node_settings(lab, STORES, RENDERED.file, {"/f": "/inside"})
+    settings = node_settings(lab, STORES, {"/f": "/inside"})
     assert settings.runtime == str(RUNTIME)
     assert all(mounts[str(RUNTIME_DIR)] == str(RUNTIME_DIR) for mounts in settings.mounts.values())
     allowed = replace(lab, facts=replace(lab.facts, missing_capabilities=()))
-    assert node_settings(allowed, STORES, RENDERED.file, {}).runtime == ""
+    assert node_settings(allowed, STORES, {}).runtime == ""
 
 
 # --- adopt

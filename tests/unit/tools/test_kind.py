@@ -19,7 +19,7 @@ from tests.unit.steps import plan_of
 IMAGE = "kindest/node:v1.36.4"
 SETTINGS = NodeSettings(
     {
-        "control-plane": {"/cache/cp": "/gkelab/store", "/cni.yaml": "/kind/cni.yaml"},
+        "control-plane": {"/cache/cp": "/gkelab/store", "/x.conf": "/etc/x.conf"},
         "worker": {"/cache/worker": "/gkelab/store"},
     }
 )
@@ -46,7 +46,7 @@ def test_the_clusters_ranges_are_the_topologys(cluster: Cluster) -> None:
     assert (config["kind"], config["apiVersion"]) == ("Cluster", "kind.x-k8s.io/v1alpha4")
     assert config["name"] == "vpc-native"
     assert config["networking"] == {
-        "disableDefaultCNI": False,
+        "disableDefaultCNI": True,
         "kubeProxyMode": "none",
         "podSubnet": "10.0.0.0/20",
         "serviceSubnet": "10.0.16.0/25",
@@ -105,7 +105,7 @@ def test_a_node_mounts_what_its_role_needs_and_cannot_write_it(cluster: Cluster)
         {mount["hostPath"]: mount["containerPath"] for mount in node["extraMounts"]}
         for node in nodes
     ]
-    assert mounted[0] == {"/cache/cp": "/gkelab/store", "/cni.yaml": "/kind/cni.yaml"}
+    assert mounted[0] == {"/cache/cp": "/gkelab/store", "/x.conf": "/etc/x.conf"}
     assert mounted[1] == mounted[2] == {"/cache/worker": "/gkelab/store"}
     assert all(mount["readOnly"] for node in nodes for mount in node["extraMounts"])
 
