@@ -41,8 +41,9 @@ from gkelab.tools.docker import Container
 from gkelab.topology import Cluster, Role
 
 ROLES: tuple[Role, ...] = get_args(Role)
-# What a cold `up` waits for before nodes boot; the other images are loaded when they are built.
-EARLY = {"coredns", "pause", "etcd", "cilium", "cilium-operator"} | {
+# What a cold `up` waits for before nodes boot; other images that are not there yet are loaded
+# when they are built.
+EARLY = {"coredns", "pause", "etcd", "cilium", "cilium-operator", "hubble-relay"} | {
     f"kube-{name}" for name in ("apiserver", "controller-manager", "scheduler")
 }
 
@@ -153,11 +154,11 @@ def _keep_tasks(lab: Lab) -> list[Task]:
     """After a cold `up`, whose nodes got late images one by one: the stores with all of them,
     so that the next `up` is a warm one."""
     stores = ImageStores(lab.supplier, Cache(lab.paths.cache), lab.docker, lab.run)
-    wanted = {role: stores.wanted(role) for role in ROLES}
-    cold = [
-        image for images in wanted.values() for image in images if not lab.supplier.cached(image)
+    fills = [
+        fill_task(stores, role, stores.wanted(role))
+        for role in ROLES
+        if not all(lab.supplier.cached(image) for image in stores.wanted(role))
     ]
-    fills = [fill_task(stores, role, images) for role, images in wanted.items() if cold]
     return [
         Task(
             f"keep:{fill.name}",
@@ -179,7 +180,10 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
     if whole:
         stored = {role: _current(stores, role, mounted[role]) for role in ROLES}
     else:
-        stored = {role: _storable(lab, stores.wanted(role)) for role in ROLES}
+        stored = {
+            role: [i for i in stores.wanted(role) if i in EARLY or lab.supplier.cached(i)]
+            for role in ROLES
+        }
     fills = [] if whole else [fill_task(stores, role, stored[role]) for role in ROLES]
     # Should kind not have finished with it, it is made anew with the stores that it has.
     folders = {role: (*mounted[role], stores.path(role, stored[role]))[0] for role in ROLES}
@@ -260,12 +264,6 @@ def _current(stores: ImageStores, role: Role, mounted: Sequence[Path]) -> list[s
         return store.get(image) in ("", origin(stores.supplier.archive(image)))
 
     return [image for image in stores.wanted(role) if all(has(store, image) for store in held)]
-
-
-def _storable(lab: Lab, wanted: Sequence[str]) -> list[str]:
-    if all(lab.supplier.cached(image) for image in wanted):
-        return list(wanted)
-    return [image for image in wanted if image in EARLY]
 
 
 def fill_task(stores: ImageStores, role: Role, images: Sequence[str]) -> Task:
