@@ -247,7 +247,11 @@ def _runtime(facts: HostFacts, run: Runner) -> Preparation:
         RUNTIME_DIR.mkdir(parents=True, exist_ok=True)
         shutil.copy(Path(__file__).with_name("runc-caps"), RUNTIME)
         (RUNTIME_DIR / "missing-capabilities.json").write_text(_listed(missing))
-        settings = _with_runtime(_docker_settings())
+        current = _docker_settings()
+        settings = _with_runtime(current)
+        # A newer wrapper is run from the next container on: no reason to disturb what runs.
+        if settings == current:
+            return
         write_whole(DAEMON_JSON, json.dumps(settings, indent=2) + "\n")
         if docker_answers(run):
             if facts.systemd:

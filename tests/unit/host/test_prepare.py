@@ -148,6 +148,20 @@ def test_the_runtime_is_registered_beside_what_is_set(monkeypatch: pytest.Monkey
     assert checks(LACKING, answering()) == ["capabilities"]
 
 
+def test_a_newer_wrapper_is_no_reason_to_restart_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, *ALL)
+    prepare.DAEMON_JSON.parent.mkdir(parents=True)
+    runtime, _ = needed(LACKING, silent(), build=False)
+    runtime.do()
+    prepare.RUNTIME.write_text("#!/bin/sh\n")
+    run = answering()
+    (runtime,) = needed(LACKING, run, build=False)
+    asked = len(run.calls)
+    runtime.do()
+    assert checks(LACKING, answering()) == []
+    assert run.calls[asked:] == []
+
+
 def test_a_full_disk_leaves_dockers_settings_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of them, and docker would not start again."""
     installed(monkeypatch, *ALL)
