@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gkelab.errors import LabError
-from gkelab.kubeconfig import read
+from gkelab.kubeconfig import read, remove_from_kubeconfig
 from gkelab.lab import Lab
 from gkelab.tools.docker import Container
 from gkelab.tools.kind import context
@@ -18,6 +18,11 @@ API = "6443/tcp"  # what every control plane publishes on the host's loopback
 def has_context(lab: Lab, cluster: Cluster) -> bool:
     """Whether the lab's kubeconfig knows the cluster (another checkout may have made it)."""
     return _named(read(lab.kubeconfig), "contexts", context(cluster.name)) is not None
+
+
+def forget(lab: Lab, cluster: Cluster) -> None:
+    """Take the cluster out of the lab's kubeconfig."""
+    remove_from_kubeconfig(lab.kubeconfig, [context(cluster.name)])
 
 
 def refuse_elsewhere(lab: Lab, cluster: Cluster, control_plane: Container) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
-from gkelab.access import has_context, refuse_elsewhere
+from gkelab.access import forget, has_context, refuse_elsewhere
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
@@ -44,7 +44,7 @@ PORT_TAKEN = re.compile(r"([0-9.]+:\d+)\b.*already (?:allocated|in use)")
 
 def take_nodes(lab: Lab, cluster: Cluster) -> str:
     """Start the nodes of a cluster that is there and wait until it answers; of one half made,
-    remove them.
+    remove them. Of one that is not there the kubeconfig forgets what it knew.
 
     Raises LabError when a cluster of that name is not this lab's or has lost a node.
     """
@@ -61,6 +61,8 @@ def take_nodes(lab: Lab, cluster: Cluster) -> str:
             return started
     _refuse_vanished(lab, cluster, nodes)
     lab.docker.remove_containers([node.id for node in nodes])
+    # The next one of that name has another certificate, at another port.
+    forget(lab, cluster)
     return "removed what was half made" if nodes else CACHED
 
 

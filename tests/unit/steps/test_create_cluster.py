@@ -368,6 +368,18 @@ def test_one_that_kind_did_not_finish_is_removed_and_made_anew(lab: Lab, run: Re
     assert changes(run) == [remove]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_what_the_kubeconfig_knew_of_it_is_forgotten(lab: Lab, run: Recorder, there: bool) -> None:
+    """The next one has another certificate; a person may have removed the containers."""
+    lists_containers(run, LABEL, nodes() if there else [])
+    run.handle(FINISHED, code=1)
+    removes(run, nodes())
+    has_kubeconfig(lab, "kind-vpc-native", "kind-other")
+    take(lab)
+    kept = yaml.safe_load(lab.kubeconfig.read_text())
+    assert [context["name"] for context in kept["contexts"]] == ["kind-other"]
+
+
 def test_one_that_was_stopped_half_made_is_made_anew(lab: Lab, run: Recorder) -> None:
     raws = [stopped(node) for node in nodes()]
     lists_containers(run, LABEL, raws)
