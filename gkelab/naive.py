@@ -116,7 +116,12 @@ def _load(lab: Lab, cluster: Cluster) -> None:
 
 
 def _cilium(lab: Lab, cluster: Cluster) -> None:
-    _helm(lab, cluster, "cilium", "kube-system", cilium_values(lab, cluster))
+    # What the lab does in its place is left to the chart.
+    own = {"autoMount": {"enabled": True}}
+    stock = {"bpf": own, "cgroup": own, "sysctlfix": {"enabled": True}}
+    stock["operator"] = {"skipCRDCreation": False}
+    values = merge(cilium_values(lab, cluster), stock)
+    _helm(lab, cluster, "cilium", "kube-system", values)
 
 
 def _metallb(lab: Lab, cluster: Cluster) -> None:

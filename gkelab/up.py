@@ -28,7 +28,7 @@ from gkelab.steps.create_networks import create_networks
 from gkelab.steps.deploy_workloads import deploy_mesh_workloads, deploy_workloads
 from gkelab.steps.hold_ranges import hold_on_host
 from gkelab.steps.install_cilium import install_cilium, render_cilium
-from gkelab.steps.install_gateway_api import install_gateway_api
+from gkelab.steps.install_definitions import install_definitions
 from gkelab.steps.install_istio import install_gateway, install_istio, render_istio_objects
 from gkelab.steps.install_metallb import configure_pools, install_metallb, render_metallb
 from gkelab.steps.load_images import load_image
@@ -64,6 +64,12 @@ class Step:
 # In the order that a person would type them; those that do not need each other overlap.
 CLUSTER_STEPS: tuple[Step, ...] = (
     Step(
+        "cilium-kinds",
+        "install Cilium's kinds",
+        partial(install_definitions, "cilium"),
+        supply=("definitions:cilium",),
+    ),
+    Step(
         "cilium",
         "install Cilium",
         install_cilium,
@@ -73,7 +79,7 @@ CLUSTER_STEPS: tuple[Step, ...] = (
     Step(
         "gateway-api",
         "install the Gateway API's kinds",
-        install_gateway_api,
+        partial(install_definitions, "gateway-api"),
         supply=("definitions:gateway-api",),
     ),
     Step(
@@ -134,7 +140,8 @@ def lab_tasks(lab: Lab) -> list[Task]:
         Task(
             "client",
             partial(start_clients, lab),
-            ("networks", "image:workload"),
+            # Not while nodes boot, which all else waits for.
+            ("networks", "image:workload", *(f"api:{c.name}" for c in lab.plan.clusters)),
             what="start a client outside",
         ),
     ]

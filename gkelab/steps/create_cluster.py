@@ -26,10 +26,30 @@ KIND_LABEL = "io.x-k8s.kind.cluster"
 DROP_IN = "/etc/systemd/system/containerd.service.d/gkelab-store.conf"
 FINISHED = "/etc/gkelab/kind-finished"
 ROUTES = "/etc/gkelab/unreachable.routes"
+
+
+def _mounted(kind: str, at: str) -> str:
+    """For a shell."""
+    return f"mountpoint -q {at} || mount -t {kind} {kind} {at}"
+
+
 # What every node mounts beside its store: path in the node -> text. A node's routes go with its
 # network namespace when it stops, so that containerd, before which no pod is, puts them (back).
 # Programs in the node collect their garbage less often: less work, for memory that is there.
+# What Cilium's init containers would do to a node, three seconds an agent, is done when it boots.
 FILES = {
+    "/etc/systemd/system/containerd.service.d/gkelab-cilium.conf": (
+        "[Service]\n"
+        "ExecStartPre=/bin/mkdir -p /run/cilium/cgroupv2\n"
+        f"ExecStartPre=/bin/sh -c '{_mounted('bpf', '/sys/fs/bpf')}'\n"
+        f"ExecStartPre=/bin/sh -c '{_mounted('cgroup2', '/run/cilium/cgroupv2')}'\n"
+    ),
+    # The kernel takes the larger of all's and the interface's.
+    "/etc/sysctl.d/99-zzz-override_cilium.conf": (
+        "-net.ipv4.conf.lxc*.rp_filter = 0\n"
+        "-net.ipv4.conf.cilium_*.rp_filter = 0\n"
+        "net.ipv4.conf.all.rp_filter = 0\n"
+    ),
     "/etc/systemd/system/containerd.service.d/gkelab-routes.conf": (
         f"[Service]\nExecStartPre=/usr/sbin/ip -batch {ROUTES}\n"
     ),

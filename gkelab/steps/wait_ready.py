@@ -34,7 +34,7 @@ def wait_ready(lab: Lab, cluster: Cluster) -> str:
         lambda seen: not seen.missing,
         what=f"cluster {cluster.name} is ready",
         timeout=lab.timeouts.rollout,
-        interval=0.5,
+        interval=1,
         describe=lambda seen: "; ".join(seen.missing),
         tolerant=True,
     )

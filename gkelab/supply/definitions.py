@@ -44,7 +44,7 @@ class Definitions:
         pin = self.pins.definitions[name]
 
         def copy(work: Path) -> None:
-            files = sorted((module_folder(self.go(), pin) / pin.folder).glob("*.yaml"))
+            files = sorted((module_folder(self.go(), pin) / pin.folder).rglob("*.yaml"))
             if not files:
                 raise LabError(
                     f"The Go module {pin.path}@{pin.version} has no YAML in {pin.folder}",

@@ -26,13 +26,15 @@ from gkelab.progress import Lines
 STEPS = (
     ("networks", 0.1),
     ("host-routes", 0.02),
-    ("client", 0.3),
     ("nodes", 0.02),  # there are none
     ("cluster", 1.0),  # nodes are being made
     ("cluster", 8.0),  # kubeadm is at work in them
     ("nodes", 0.3),  # those of the one before are being removed
     ("api", 5.0),
+    ("client", 0.3),
     # kind still waits for nodes while these are done, and is killed with them.
+    ("cilium-kinds", 0.3),
+    ("cilium", 0.3),
     ("gateway-api", 0.3),
     ("istio", 0.7),
     ("metallb", 0.5),
@@ -40,7 +42,6 @@ STEPS = (
     ("workloads", 0.1),
     ("gateway", 1.0),
     ("mesh", 0.1),
-    ("cilium", 0.0),
     ("ready", 0.3),
 )
 
