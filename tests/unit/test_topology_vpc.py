@@ -55,7 +55,7 @@ def test_what_is_left_out_of_a_vm() -> None:
 
 
 def test_a_vm_as_it_was_declared() -> None:
-    said = {
+    said: dict[str, Any] = {
         "machineType": "n2-standard-2",
         "networkIP": "10.128.0.77",
         "aliasIpRanges": [alias("10.65.0.16/28", "vms"), alias("10.128.0.200"), alias("/30")],
