@@ -211,6 +211,51 @@ def test_up_chooses_the_supplier_once(
     assert suppliers == [after or "built"]
 
 
+# --- words after --
+
+
+@pytest.mark.parametrize(
+    ("argv", "remainder", "words"),
+    [
+        (
+            ["invoke", "gcloud", "--", "compute", "networks"],
+            "compute networks",
+            ["compute", "networks"],
+        ),
+        # What has a space in it is one word, as it was typed.
+        (["inv", "gcloud", "--", "--filter=a AND b"], "--filter=a AND b", ["--filter=a AND b"]),
+        (
+            ["inv", "kubectl", "--", "exec", "x", "--", "ls"],
+            "exec x -- ls",
+            ["exec", "x", "--", "ls"],
+        ),
+        (["inv", "kubectl"], "", []),
+        # Called from elsewhere: by its text, as a shell would take it.
+        (["pytest"], "get 'a b'", ["get", "a b"]),
+        (["pytest", "--", "other"], "get pods", ["get", "pods"]),
+    ],
+)
+def test_words_as_they_were_typed(argv: list[str], remainder: str, words: list[str]) -> None:
+    assert commands.words_after(remainder, argv) == words
+
+
+def test_the_cloud_of_the_environment_and_of_the_lab(
+    machine: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(commands, "find_labs", lambda _: labs("vpc-native"))
+    endpoint, project = "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE", "CLOUDSDK_CORE_PROJECT"
+    monkeypatch.delenv(endpoint, raising=False)
+    with pytest.raises(LabError, match=r"the lab's cloud is not known here\. Run: invoke up"):
+        commands.cloud_of(None)
+    folder = tmp_path / "state" / "vpc-native"
+    folder.mkdir(parents=True)
+    (folder / "cloud.json").write_text('{"endpoint": "http://127.0.0.1:7", "project": "p"}')
+    assert commands.cloud_of(None).endpoint == "http://127.0.0.1:7"
+    monkeypatch.setenv(endpoint, "http://127.0.0.1:9/compute/v1/")
+    monkeypatch.setenv(project, "other")
+    assert commands.cloud_of("nothing").project == "other"
+
+
 # --- programs that a command becomes
 
 

@@ -69,6 +69,8 @@ MAY = {
     "down": ("errors", "find", "kubeconfig", "paths", "shell", "supply.imagestore", "tools"),
     "faults": ("errors", "lab", "steps", "tools", "topology", "wait"),
     "status": ("ipam", "lab", "shell", "steps", "tools", "topology"),
+    # The VPC, as the cloud's client tells of it.
+    "vpc": ("cloud.client", "ipam", "topology"),
     # What tells of a lab that does not do what it should, and of what was proven.
     "diagnosis": (
         *("access", "errors", "lab", "render", "shell", "tools", "topology"),
@@ -81,7 +83,17 @@ MAY = {
     "page": ("proof", "results"),
 }
 # The commands use all of it, and only they and tasks.py use them.
-COMMANDS = ("commands", "images", "logs", "report", "testing", "bench", "naive", "faults.bench")
+COMMANDS = (
+    "commands",
+    "images",
+    "logs",
+    "report",
+    "testing",
+    "bench",
+    "naive",
+    "faults.bench",
+    "vpc.commands",
+)
 # What a package's modules never import of each other.
 APART = ("gkelab.steps",)
 # Of tests, for tests: top-level names that a folder's files may import, beside the library.
@@ -178,7 +190,7 @@ def of_tests(code: Sources) -> Iterator[str]:
 
 
 def of_tasks(code: Sources) -> Iterator[str]:
-    library = ("shlex",)
+    library = ("sys",)
     for module, target in imports(code):
         if module == "tasks" and target.split(".")[0] not in ("invoke", "gkelab", *library):
             yield f"{module} imports {target}"
