@@ -105,6 +105,19 @@ def gcloud(context: Context, lab: str | None = None) -> None:
 
 
 @task(
+    positional=["machine"],
+    help={
+        "machine": "a VM or a node, by its name",
+        "lab": "the lab's name; the only one by default",
+    },
+)
+def ssh(context: Context, machine: str, lab: str | None = None) -> None:
+    """Get into a VM or a node: invoke ssh NAME, or invoke ssh NAME -- ip route."""
+    with commands.plain_errors():
+        commands.ssh(lab, machine, shlex.split(context.remainder))
+
+
+@task(
     help={
         "suite": "only this suite (unit, routing, services, ...)",
         "all_": "also the suites that need another topology",
@@ -206,7 +219,8 @@ def bench_faults(_: Context, lab: str | None = None, json: str | None = None) ->
 
 
 namespace = Collection(
-    *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, gcloud, test, report, lint)
+    *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, gcloud, ssh),
+    *(test, report, lint),
 )
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))
 namespace.add_collection(Collection("logs", logs_collect))

@@ -17,6 +17,7 @@ from rich.console import Console
 from gkelab import down as taking_down
 from gkelab import kubeconfig
 from gkelab import topology as topologies
+from gkelab.cloud.machines import ssh as machine_access
 from gkelab.errors import LabError, of_os
 from gkelab.find import Found, find_labs, make_plan, the_lab
 from gkelab.graph import Timings
@@ -35,7 +36,7 @@ from gkelab.steps.create_cluster import adopt
 from gkelab.supply.cache import Cache
 from gkelab.supply.choose import Choice, choose_supplier, make_supplier
 from gkelab.supply.pins import ROOT, SupplierName, load_pins
-from gkelab.tools.docker import Docker
+from gkelab.tools.docker import LABEL, Docker
 from gkelab.tools.iproute import IpRoute
 from gkelab.up import up as bring_up
 
@@ -236,6 +237,14 @@ def gcloud(name: str | None, words: Sequence[str]) -> int:
         cloud = where.recorded(default_paths().lab(find_lab(name).plan.name) / "cloud.json")
     defaults = main.Defaults.of(os.environ)
     return main.run(words, cloud, defaults, sys.stdout, sys.stderr)
+
+
+def ssh(name: str | None, machine: str, words: Sequence[str]) -> NoReturn:
+    """Become a shell, or a command, in a VM or a node of the lab."""
+    lab = find_lab(name).plan.name
+    found = machine_access.find(Docker(run).containers({LABEL: lab}), lab, machine)
+    docker, *rest = machine_access.argv(found, words, terminal=sys.stdin.isatty())
+    _become([shutil.which(docker) or docker, *rest])
 
 
 def lab_name(topology: str) -> str:
