@@ -38,6 +38,7 @@ MAY = {
     "cloud.api": ("errors", "ipam"),
     # What makes its state real or writes to it is a program of its own, beside the lab's.
     "cloud.machines": ("errors", "files", "shell", "tools"),
+    "cloud.controllers": ("errors", "files"),
     # Where programs, charts and images come from; what a host must have.
     "supply": ("errors", "graph", "shell", "timeouts", "tools", "topology", "wait"),
     "host": (
