@@ -128,6 +128,19 @@ def diagram(_: Context, lab: str | None = None, output: str | None = None) -> No
 
 
 @task(
+    positional=["machine"],
+    help={
+        "machine": "a VM or a node, by its name",
+        "lab": "the lab's name; the only one by default",
+    },
+)
+def ssh(context: Context, machine: str, lab: str | None = None) -> None:
+    """Get into a VM or a node: invoke ssh NAME, or invoke ssh NAME -- ip route."""
+    with commands.plain_errors():
+        commands.ssh(lab, machine, commands.words_after(context.remainder, sys.argv))
+
+
+@task(
     help={
         "suite": "only this suite (unit, routing, services, ...)",
         "all_": "also the suites that need another topology",
@@ -231,7 +244,7 @@ def bench_faults(_: Context, lab: str | None = None, json: str | None = None) ->
 
 
 namespace = Collection(
-    *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, gcloud, diagram),
+    *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, gcloud, ssh, diagram),
     *(test, report, lint),
 )
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))

@@ -18,6 +18,7 @@ from rich.console import Console
 from gkelab import down as taking_down
 from gkelab import kubeconfig
 from gkelab import topology as topologies
+from gkelab.cloud.machines import ssh as machine_access
 from gkelab.errors import LabError, of_os
 from gkelab.find import Found, find_labs, make_plan, the_lab
 from gkelab.graph import Timings
@@ -36,7 +37,7 @@ from gkelab.steps.create_cluster import adopt
 from gkelab.supply.cache import Cache
 from gkelab.supply.choose import Choice, choose_supplier, make_supplier
 from gkelab.supply.pins import ROOT, SupplierName, load_pins
-from gkelab.tools.docker import Docker
+from gkelab.tools.docker import LABEL, Docker
 from gkelab.tools.iproute import IpRoute
 from gkelab.up import up as bring_up
 
@@ -254,6 +255,14 @@ def words_after(remainder: str, argv: Sequence[str]) -> list[str]:
     word with a space in it (--filter='name=a AND priority>1') cannot be told from two."""
     words = list(argv[argv.index("--") + 1 :]) if "--" in argv else []
     return words if " ".join(words) == remainder else shlex.split(remainder)
+
+
+def ssh(name: str | None, machine: str, words: Sequence[str]) -> NoReturn:
+    """Become a shell, or a command, in a VM or a node of the lab."""
+    lab = find_lab(name).plan.name
+    found = machine_access.find(Docker(run).containers({LABEL: lab}), lab, machine)
+    docker, *rest = machine_access.argv(found, words, terminal=sys.stdin.isatty())
+    _become([shutil.which(docker) or docker, *rest])
 
 
 def lab_name(topology: str) -> str:

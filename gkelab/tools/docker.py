@@ -64,10 +64,8 @@ class Docker:
 
     def containers(self, labels: Mapping[str, str | None]) -> list[Container]:
         """All containers, running or not, that carry these labels (None: with any value)."""
-        ids = self.run(
-            ["docker", "ps", "--all", "--no-trunc", "--quiet", *_filters(labels)]
-        ).stdout.split()
-        return self._inspect(ids)
+        found = [_container(raw) for raw in self.labelled(labels)]
+        return sorted(found, key=lambda container: container.name)
 
     def container(self, name: str) -> Container | None:
         """One container by name or id."""
@@ -143,6 +141,15 @@ class Docker:
         listed: list[dict[str, Any]] = json.loads(self.run(argv).stdout) if names else []
         return listed
 
+    def labelled(self, labels: Mapping[str, str | None]) -> list[dict[str, Any]]:
+        """All that docker says of the containers, running or not, that carry these labels."""
+        argv = ["docker", "ps", "--all", "--no-trunc", "--quiet", *_filters(labels)]
+        ids = self.run(argv).stdout.split()
+        # One that goes away between the listing and now is no error.
+        said = self.run(["docker", "container", "inspect", *ids], check=False) if ids else None
+        listed: list[dict[str, Any]] = json.loads(said.stdout or "[]") if said else []
+        return listed
+
     def logs(self, container: str, *, tail: int) -> str:
         """The last lines of what a container wrote, each with its time."""
         said = self.run(["docker", "logs", "--timestamps", f"--tail={tail}", container])
@@ -177,14 +184,6 @@ class Docker:
     def load(self, archive: Path) -> None:
         """Load the images of an archive."""
         self.run(["docker", "load", "--quiet", "--input", str(archive)])
-
-    def _inspect(self, ids: Sequence[str]) -> list[Container]:
-        if not ids:
-            return []
-        # One that goes away between the listing and now is no error.
-        listed = self.run(["docker", "container", "inspect", *ids], check=False).stdout
-        found = [_container(raw) for raw in json.loads(listed or "[]")]
-        return sorted(found, key=lambda container: container.name)
 
 
 def _filters(labels: Mapping[str, str | None]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -391,3 +393,33 @@ def test_an_interruption_says_how_to_go_on(
         raise KeyboardInterrupt
     assert codes == [130]
     assert "`invoke up` goes on from here" in capsys.readouterr().err
+
+
+def test_ssh_leads_into_a_machine(machine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of()
+    raw = {
+        "Id": "c1",
+        "Name": "/small-worker",
+        "State": {"Status": "running"},
+        "Config": {"Image": "", "Labels": {"gkelab.lab": plan.name, "gkelab.role": "node"}},
+        "NetworkSettings": {"Networks": {}},
+        "Mounts": [],
+    }
+    ps = [
+        "docker",
+        "ps",
+        "--all",
+        "--no-trunc",
+        "--quiet",
+        "--filter",
+        f"label=gkelab.lab={plan.name}",
+    ]
+    machine.handle(ps, "c1\n")
+    machine.handle(["docker", "container", "inspect", "c1"], json.dumps([raw]))
+    became: list[list[str]] = []
+    monkeypatch.setattr(commands, "find_lab", lambda _: Found(plan.name, plan, "built"))
+    monkeypatch.setattr(commands, "_become", became.append)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    commands.ssh(None, "small-worker", ["ip", "route"])
+    assert became == [["/usr/bin/docker", "exec", "--interactive", "c1", "ip", "route"]]

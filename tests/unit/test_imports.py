@@ -36,6 +36,9 @@ MAY = {
     # The local Google Cloud: its server stands on the ground, its client and what uses it too.
     "cloud": ("errors", "topology", "ipam"),
     "cloud.api": ("errors", "ipam"),
+    # What makes its state real or writes to it is a program of its own, beside the lab's.
+    "cloud.machines": ("errors", "files", "shell", "tools"),
+    "cloud.controllers": ("errors", "files"),
     # Where programs, charts and images come from; what a host must have.
     "supply": ("errors", "graph", "shell", "timeouts", "tools", "topology", "wait"),
     "host": (
