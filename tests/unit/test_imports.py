@@ -36,6 +36,8 @@ MAY = {
     # The local Google Cloud: its server stands on the ground, its client and what uses it too.
     "cloud": ("errors", "topology", "ipam"),
     "cloud.api": ("errors", "ipam"),
+    # All that the router's image has of gkelab (versions.toml).
+    "cloud.router": ("errors", "files", "ipam", "shell"),
     # Where programs, charts and images come from; what a host must have.
     "supply": ("errors", "graph", "shell", "timeouts", "tools", "topology", "wait"),
     "host": (

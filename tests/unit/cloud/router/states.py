@@ -15,8 +15,11 @@ Body = dict[str, Any]
 BASE = "https://www.googleapis.com/compute/v1/projects/p"
 US, EU, FAR = (
     f"projects/p/regions/{place}"
-    for place in ("us-central1/subnetworks/us", "europe-west1/subnetworks/eu",
-                  "us-central1/subnetworks/far")
+    for place in (
+        "us-central1/subnetworks/us",
+        "europe-west1/subnetworks/eu",
+        "us-central1/subnetworks/far",
+    )
 )
 INTERNET = IPv4Network("198.18.0.0/24")
 POOL = PoolSetting(IPv4Network("203.0.113.0/28"), "us", "node")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -87,7 +87,7 @@ class Lab:
         after = self.counters()
         kept = {k: v for k, v in expected.items() if after.get(k) != v}
         if kept:
-            wrong.append(f"counted {({k: after.get(k) for k in kept})}, not {kept}")
+            wrong.append(f"counted { ({k: after.get(k) for k in kept}) }, not {kept}")
         return wrong
 
     def counters(self) -> dict[str, int]:
@@ -122,13 +122,12 @@ def arrival(fabric: Fabric, one: Packet, decision: Decision) -> str:
         mac = CLIENT_MAC
     else:
         pools = {str(pool.range): pool for pool in fabric.pools}
-        found = (nic for nic in fabric.nics if nic.instance == decision.receiver)
+        found = [nic for nic in fabric.nics if nic.instance == decision.receiver]
         if decision.receiver in pools:
-            found = iter(list(fabric.servers(pools[decision.receiver]))[:1])
-        nic = next(found, None)
-        if nic is None:  # a pool that nobody announces
+            found = list(fabric.servers(pools[decision.receiver]))
+        if not found:  # a pool that nobody announces
             return ""
-        mac = nic.mac
+        mac = found[0].mac
     return f"{mac} {decision.source} {decision.destination}"
 
 
@@ -272,7 +271,7 @@ def test_the_universe_meets_every_fate(lab: Lab) -> None:
                 firewall("web", "tcp:80", targetTags=["node"]),
                 firewall("no-udp", "udp", direction="EGRESS", deny=True),
             ],
-            [states.internet_route(), route("on", "172.16.0.0/12", nextHopIp="10.128.0.9")],
+            [states.internet_route(), route("on", "172.16.0.0/14", nextHopIp="10.128.0.9")],
         )
     )
     n1, n2, vm = (IPv4Address(a) for a in ("10.128.0.2", "10.128.0.3", "10.132.0.2"))
@@ -338,7 +337,3 @@ def test_nothing_passes_a_closed_router(lab: Lab) -> None:
     lab.put(fabric, Packet(vm, vm, pod, 6, 80), 4003)
     assert len(lab.wires.arrived()) == 1
     lab.agent = agent
-
-
-def test_a_range_of_one_network_is_no_other_networks_business() -> None:
-    assert not IPv4Network("10.200.0.0/20").overlaps(IPv4Network("10.128.0.0/20"))

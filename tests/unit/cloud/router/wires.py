@@ -15,7 +15,6 @@ import socket
 import struct
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -114,9 +113,7 @@ def _mac(text: str) -> bytes:
     return bytes.fromhex(text.replace(":", ""))
 
 
-def packet(
-    source: IPv4Address, destination: IPv4Address, protocol: int, payload: bytes
-) -> bytes:
+def packet(source: IPv4Address, destination: IPv4Address, protocol: int, payload: bytes) -> bytes:
     """An IPv4 packet, its checksum right."""
     head = struct.pack(
         ">BBHHHBBH4s4s",
@@ -126,7 +123,7 @@ def packet(
 
 
 def checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f">{len(data) // 2}H", data + bytes(len(data) % 2)))
+    total: int = sum(struct.unpack(f">{len(data) // 2}H", data + bytes(len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -209,7 +206,3 @@ def _socket(space: str, device: str) -> socket.socket:
 def wire_of(nic: Nic) -> str:
     """The router's interface that leads to an interface of an instance."""
     return f"{nic.subnet.rpartition('/')[2]}0"
-
-
-def now() -> float:
-    return time.monotonic()
