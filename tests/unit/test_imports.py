@@ -39,6 +39,8 @@ MAY = {
     # What makes its state real or writes to it is a program of its own, beside the lab's.
     "cloud.machines": ("errors", "files", "shell", "tools"),
     "cloud.controllers": ("errors", "files"),
+    # All that the router's image has of gkelab (versions.toml).
+    "cloud.router": ("errors", "files", "ipam", "shell"),
     # Where programs, charts and images come from; what a host must have.
     "supply": ("errors", "graph", "shell", "timeouts", "tools", "topology", "wait"),
     "host": (
