@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from gkelab.cloud.client import Body, Cloud
+from gkelab.cloud.asking import Asking, Body
 from gkelab.cloud.resources import Wanted
 from gkelab.errors import LabError
 
@@ -26,7 +26,7 @@ _RULE: Body = {
 }
 
 
-def ensure(cloud: Cloud, wanted: Iterable[Wanted]) -> list[str]:
+def ensure(cloud: Asking, wanted: Iterable[Wanted]) -> list[str]:
     """Make what is missing and change what differs, one after the other; what was done, a line
     each. Raises LabError when something there cannot become what is wanted, CloudError when the
     cloud refuses."""
@@ -42,7 +42,7 @@ def ensure(cloud: Cloud, wanted: Iterable[Wanted]) -> list[str]:
     return done
 
 
-def _released(cloud: Cloud, items: Iterable[Wanted]) -> list[str]:
+def _released(cloud: Asking, items: Iterable[Wanted]) -> list[str]:
     """Take from instances the alias ranges that others are to have: a range moves, and before it
     has left the one, the other cannot have it."""
     wanted = {
@@ -73,7 +73,7 @@ def _networks(nic: Body) -> list[str]:
     return [alias["ipCidrRange"] for alias in nic.get("aliasIpRanges", [])]
 
 
-def _changes(cloud: Cloud, item: Wanted, current: Body) -> Iterator[str]:
+def _changes(cloud: Asking, item: Wanted, current: Body) -> Iterator[str]:
     if item.collection == "firewalls":
         yield from _firewall(cloud, item, current)
         return
@@ -91,7 +91,7 @@ def _changes(cloud: Cloud, item: Wanted, current: Body) -> Iterator[str]:
         yield key
 
 
-def _firewall(cloud: Cloud, item: Wanted, current: Body) -> Iterator[str]:
+def _firewall(cloud: Asking, item: Wanted, current: Body) -> Iterator[str]:
     """A rule at once and as a whole: never half the old one, and what is not said of it is as
     Compute has it by default, not as somebody left it (one source more admits more)."""
     wanted, there = _whole_rule(item.body), _whole_rule(current)
@@ -130,7 +130,7 @@ def _same(wanted: Any, current: Any) -> bool:
     return bool(wanted == current)
 
 
-def _expand(cloud: Cloud, item: Wanted, current: Body) -> None:
+def _expand(cloud: Asking, item: Wanted, current: Body) -> None:
     said = {
         "subnetwork": item.name,
         "subnetworksExpandIpCidrRangeRequestResource": {"ipCidrRange": item.body["ipCidrRange"]},
@@ -138,7 +138,7 @@ def _expand(cloud: Cloud, item: Wanted, current: Body) -> None:
     cloud.write("expand_ip_cidr_range", "subnetworks", item.scope, said)
 
 
-def _secondary_ranges(cloud: Cloud, item: Wanted, current: Body) -> None:
+def _secondary_ranges(cloud: Asking, item: Wanted, current: Body) -> None:
     """Compute neither adds and removes at once, nor changes a range."""
     wanted = item.body["secondaryIpRanges"]
     kept = [one for one in current.get("secondaryIpRanges", []) if one in wanted]
@@ -149,31 +149,31 @@ def _secondary_ranges(cloud: Cloud, item: Wanted, current: Body) -> None:
             cloud.patch("subnetworks", item.scope, item.name, body)
 
 
-def _tags(cloud: Cloud, item: Wanted, current: Body) -> None:
+def _tags(cloud: Asking, item: Wanted, current: Body) -> None:
     tags = {**item.body["tags"], "fingerprint": current["tags"]["fingerprint"]}
     cloud.write("set_tags", "instances", item.scope, {"instance": item.name, "tagsResource": tags})
 
 
-def _labels(cloud: Cloud, item: Wanted, current: Body) -> None:
+def _labels(cloud: Asking, item: Wanted, current: Body) -> None:
     labels = {"labels": item.body["labels"], "labelFingerprint": current["labelFingerprint"]}
     said = {"instance": item.name, "instancesSetLabelsRequestResource": labels}
     cloud.write("set_labels", "instances", item.scope, said)
 
 
-def _metadata(cloud: Cloud, item: Wanted, current: Body) -> None:
+def _metadata(cloud: Asking, item: Wanted, current: Body) -> None:
     metadata = {**item.body["metadata"], "fingerprint": current["metadata"]["fingerprint"]}
     said = {"instance": item.name, "metadataResource": metadata}
     cloud.write("set_metadata", "instances", item.scope, said)
 
 
-def _forwarding(cloud: Cloud, item: Wanted, current: Body) -> None:
+def _forwarding(cloud: Asking, item: Wanted, current: Body) -> None:
     """instances.update takes the whole of an instance."""
     body = {**current, "canIpForward": item.body["canIpForward"]}
     said = {"instance": item.name, "instanceResource": body}
     cloud.write("update", "instances", item.scope, said)
 
 
-def _interfaces(cloud: Cloud, item: Wanted, current: Body) -> None:
+def _interfaces(cloud: Asking, item: Wanted, current: Body) -> None:
     """The alias ranges and the public address of each interface, where they are said; an instance
     keeps its addresses and its subnets."""
     for wanted, nic in zip(
@@ -193,7 +193,7 @@ def _interfaces(cloud: Cloud, item: Wanted, current: Body) -> None:
             _set_aliases(cloud, item, fresh, wanted["aliasIpRanges"])
 
 
-def _set_aliases(cloud: Cloud, item: Wanted, nic: Body, aliases: list[Body]) -> None:
+def _set_aliases(cloud: Asking, item: Wanted, nic: Body, aliases: list[Body]) -> None:
     body = {"aliasIpRanges": aliases, "fingerprint": nic["fingerprint"]}
     said = {
         "instance": item.name,
@@ -203,7 +203,7 @@ def _set_aliases(cloud: Cloud, item: Wanted, nic: Body, aliases: list[Body]) -> 
     cloud.write("update_network_interface", "instances", item.scope, said)
 
 
-def _set_access(cloud: Cloud, item: Wanted, nic: Body, configs: list[Body]) -> None:
+def _set_access(cloud: Asking, item: Wanted, nic: Body, configs: list[Body]) -> None:
     where = {"instance": item.name, "networkInterface": nic["name"]}
     for config in nic.get("accessConfigs", []):
         said = {**where, "accessConfig": config["name"]}
@@ -213,7 +213,7 @@ def _set_access(cloud: Cloud, item: Wanted, nic: Body, configs: list[Body]) -> N
         cloud.write("add_access_config", "instances", item.scope, said)
 
 
-_CHANGES: dict[tuple[str, str], Callable[[Cloud, Wanted, Body], None]] = {
+_CHANGES: dict[tuple[str, str], Callable[[Asking, Wanted, Body], None]] = {
     ("subnetworks", "ipCidrRange"): _expand,
     ("subnetworks", "secondaryIpRanges"): _secondary_ranges,
     ("instances", "canIpForward"): _forwarding,

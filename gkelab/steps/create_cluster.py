@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
 from gkelab.lab import NAMESPACES, Lab
 from gkelab.shell import CommandError
 from gkelab.supply.imagestore import MOUNT, UNIT
-from gkelab.tools.docker import Container
+from gkelab.tools.docker import PORT_TAKEN, Container
 from gkelab.tools.iproute import unreachable_batch
 from gkelab.tools.kind import GOGC, NodeSettings, cluster_config
 from gkelab.tools.kubectl import Object
@@ -38,8 +37,6 @@ FILES = {
 # What the API server answers when it serves, knows what its administrator may, and has the
 # namespace that the lab's records are in.
 AS_ADMIN = "/api/v1/namespaces/kube-system"
-# In the words of docker, and of the system.
-PORT_TAKEN = re.compile(r"([0-9.]+:\d+)\b.*already (?:allocated|in use)")
 
 
 def take_nodes(lab: Lab, cluster: Cluster) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 from gkelab import ipam
 from gkelab.errors import LabError
 from gkelab.topology.build import build
-from gkelab.topology.model import INTERNET, Topology
+from gkelab.topology.model import INTERNET, MANAGEMENT, Topology
 from gkelab.topology.plan import (
     Cluster,
     Internet,
@@ -91,6 +91,11 @@ class ResolvedTopology:
         )
 
     @property
+    def management_network(self) -> str:
+        """The docker network on which the lab's own containers reach the cloud."""
+        return docker_network_name(self.name, MANAGEMENT)
+
+    @property
     def firewalls(self) -> tuple[FirewallSpec, ...]:
         """The network's firewall rules as declared, without those of clusters."""
         return self.topology.firewalls
@@ -143,6 +148,13 @@ class ResolvedTopology:
         if self.internet:
             ranges.add(self.internet.range)
         return tuple(sorted(ranges))
+
+    def routed_ranges(self) -> tuple[IPv4Network, ...]:
+        """The ranges that the VPC router leads to, sorted: of subnets the primary and secondary
+        ones, external and front-end range, on-prem, the internet's."""
+        hosts = set(ipam.HEALTH_CHECK_RANGES)
+        ranges = {network for network in self.made_up_ranges() if network not in hosts}
+        return tuple(sorted(ranges | {subnet.primary for subnet in self.subnets}))
 
     def fingerprint(self) -> str:
         """The declared topology's fingerprint: 12 hex digits."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gkelab.cloud import place
 from gkelab.cloud.client import Cloud
 from gkelab.cloud.gcloud import where
 from gkelab.cloud.gcloud.main import COMMANDS, Defaults, run
@@ -476,7 +477,7 @@ def test_which_cloud(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="not known here"):
         where.recorded(tmp_path / "cloud.json")
     assert found
-    where.record(tmp_path / "cloud.json", found)
+    place.record(tmp_path / "cloud.json", place.Place(found.endpoint, found.project))
     assert where.recorded(tmp_path / "cloud.json") == found
     (tmp_path / "cloud.json").write_text("[]")
     with pytest.raises(LabError, match="invoke up"):
