@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from gkelab.errors import LabError
 from gkelab.lab import Lab
@@ -14,6 +15,9 @@ from gkelab.tools.docker import LABEL, Container
 
 SPEC = "gkelab.spec"  # a fingerprint of all that a container was made with, but its image
 HOST = "host"  # docker's name for the host's own network
+CLOUD_PORT = 8080  # of the cloud, on the management network
+# Where those that make the cloud's state real, or write to it, tell how they are.
+STATUS = "/run/gkelab/status.json"
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,17 @@ def create_argv(lab: Lab, wanted: Wanted) -> list[str]:
         *("--init", *(f"--label={key}={value}" for key, value in labels.items())),
         *(lab.supplier.reference(wanted.image), *wanted.command),
     ]
+
+
+def told(lab: Lab, role: str) -> dict[str, Any]:
+    """What the lab's container of that role tells of how it is. LabError while it tells nothing,
+    or does not run."""
+    name = name_of(lab, role)
+    said = lab.docker.exec(name, ["cat", STATUS], timeout=lab.timeouts.container).stdout
+    try:
+        return dict(json.loads(said))
+    except (ValueError, TypeError):
+        raise LabError(f"{name} tells nothing yet", f"look at it: docker logs {name}") from None
 
 
 def _as_wanted(wanted: Wanted, found: Container) -> bool:

@@ -81,7 +81,17 @@ class RestCloud:
 
     def generation(self) -> int:
         """The number of the state that is now."""
-        return int(self._read("GET", f"{self.endpoint}/lab/healthz")["generation"])
+        return int(self._health()["generation"])
+
+    def serves(self) -> str:
+        """The project that is served there."""
+        return str(self._health()["project"])
+
+    def _health(self) -> Body:
+        health = self._read("GET", f"{self.endpoint}/lab/healthz")
+        if not {"generation", "project"} <= set(health):
+            raise LabError(f"what answers at {self.endpoint} is no cloud", "run: invoke up")
+        return health
 
     def _ask(
         self, verb: str, path: str, query: Mapping[str, str] | None = None, body: Any = None

@@ -34,7 +34,7 @@ MAY = {
     # One program each: words out, dataclasses in.
     "tools": ("shell", "topology"),
     # The local Google Cloud: its server stands on the ground, its client and what uses it too.
-    "cloud": ("errors", "topology", "ipam"),
+    "cloud": ("errors", "files", "topology", "ipam"),
     "cloud.api": ("errors", "ipam"),
     # What makes its state real or writes to it is a program of its own, beside the lab's.
     "cloud.machines": ("errors", "files", "shell", "tools"),
@@ -60,9 +60,12 @@ MAY = {
     "access": ("errors", "kubeconfig", "lab", "tools", "topology"),
     "applied": ("supply.cache", "tools.kubectl"),
     "render": ("errors", "lab", "supply.cache"),
+    "containers": ("errors", "lab", "supply.archive", "supply.cache", "tools.docker"),
     "steps": (
-        *("access", "applied", "errors", "graph", "lab", "render"),
+        *("access", "applied", "containers", "errors", "graph", "ipam", "lab", "render"),
         *("shell", "tools", "topology", "wait"),
+        # What writes to the cloud, and nothing of what makes it real.
+        *("cloud.ensure", "cloud.place", "cloud.resources", "cloud.rest"),
         *("host.prepare", "supply.imagestore"),  # where nodes mount what
         "supply.archive",
     ),
@@ -72,8 +75,9 @@ MAY = {
         *("tools.docker", "topology"),
     ),
     "down": ("errors", "find", "kubeconfig", "paths", "shell", "supply.imagestore", "tools"),
-    "faults": ("errors", "lab", "steps", "tools", "topology", "wait"),
-    "status": ("ipam", "lab", "shell", "steps", "tools", "topology"),
+    "faults": ("containers", "errors", "ipam", "lab", "steps", "tools", "topology", "wait"),
+    "status": ("ipam", "lab", "shell", "status_vpc", "steps", "tools", "topology"),
+    "status_vpc": ("cloud.place", "cloud.rest", "containers", "errors", "lab"),
     # The VPC, as the cloud's client tells of it.
     "vpc": ("cloud.client", "ipam", "topology"),
     # What tells of a lab that does not do what it should, and of what was proven.
