@@ -18,6 +18,8 @@ HOST = "host"  # docker's name for the host's own network
 CLOUD_PORT = 8080  # of the cloud, on the management network
 # Where those that make the cloud's state real, or write to it, tell how they are.
 STATUS = "/run/gkelab/status.json"
+# Where the router writes what its rules decide, as far as they log.
+FIREWALL_LOG = "/var/log/firewall.log"
 
 
 @dataclass(frozen=True)

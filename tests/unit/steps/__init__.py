@@ -69,7 +69,7 @@ class FakeSupplier:
 
 def declared() -> Object:
     """The topology of the recorded lab, as its file had it."""
-    (network,) = own_networks()
+    network, *_ = own_networks()
     plan: Object = json.loads(network["Labels"]["gkelab.plan"])
     topology: Object = plan["topology"]
     return topology
