@@ -25,7 +25,7 @@ from tests.unit.tools import own_networks
 Object = dict[str, Any]
 
 # A wait that does not come true at once ends at once: no test waits.
-AT_ONCE = Timeouts(rollout=0, webhook=0, api_answers=0)
+AT_ONCE = Timeouts(rollout=0, webhook=0, api_answers=0, vpc=0)
 
 
 @dataclass
