@@ -178,7 +178,7 @@ def test_everything_that_it_is_made_with_counts_and_where_its_networks_come_firs
         replace(WANTED, connected={**WANTED.connected, "gkelab.vpc-native.b": "10.9.0.2"}),
     ]
     assert len({WANTED.spec, *(each.spec for each in changed)}) == 5
-    turned = dict(reversed(WANTED.connected.items()))
+    turned = dict(reversed(list(WANTED.connected.items())))
     assert replace(WANTED, connected=turned).spec == WANTED.spec
 
 

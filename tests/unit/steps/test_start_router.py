@@ -78,7 +78,7 @@ def test_one_that_does_not_come_to_it_is_told_of(lab: Lab, run: Recorder) -> Non
     lab = replace(lab, timeouts=replace(lab.timeouts, api_answers=0))
     comes_up(lab, run, router_container(lab))
     run.handle(STATUS, json.dumps({"generation": 6}))
-    with pytest.raises(WaitError, match="has applied what the cloud says.*generation 6 of 7"):
+    with pytest.raises(WaitError, match=r"has applied what the cloud says.*generation 6 of 7"):
         start_router(lab)
 
 

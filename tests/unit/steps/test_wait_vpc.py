@@ -168,5 +168,5 @@ def test_one_that_is_not_says_what_it_lacks(
     for role, about in {**told(), "router": {"generation": 8}}.items():
         argv = inside(f"vpc-native-{role}", "cat", "/run/gkelab/status.json")
         run.handle(argv, json.dumps(about))
-    with pytest.raises(WaitError, match="VPC of lab vpc-native is real.*generation 8 of 9"):
+    with pytest.raises(WaitError, match=r"VPC of lab vpc-native is real.*generation 8 of 9"):
         wait_vpc(lab)

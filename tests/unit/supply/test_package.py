@@ -13,7 +13,7 @@ from gkelab.shell import run
 from gkelab.supply import imagebuild
 from gkelab.supply.cache import Cache
 from gkelab.supply.imagebuild import ImageBuilder
-from gkelab.supply.pins import Pins, load_pins
+from gkelab.supply.pins import ROOT, Pins, load_pins
 from gkelab.supply.python import PythonPackages
 from tests.support.recorder import Recorder
 from tests.unit.supply import FixedCache, some_pins, touch
@@ -105,7 +105,7 @@ def test_what_is_under_the_package_is_built_first_and_kept_by_a_name_of_its_own(
 
 @pytest.mark.parametrize("image", sorted({image for image, _ in PROGRAMS.values()}))
 def test_a_dockerfile_has_the_stage_that_is_kept(image: str) -> None:
-    text = (imagebuild.ROOT / "images" / image / "Dockerfile").read_text()
+    text = (ROOT / "images" / image / "Dockerfile").read_text()
     stages = [line.split() for line in text.splitlines() if line.startswith("FROM")]
     assert stages == [["FROM", "${BASE}", "AS", imagebuild.DEPS], ["FROM", imagebuild.DEPS]]
     assert f"LABEL gkelab.scratch={image}" in text
