@@ -28,12 +28,6 @@ DOOMED = -3  # of the external pool; MetalLB gives the lowest free one
 
 
 @pytest.fixture(scope="module")
-def outside(cluster: Cluster) -> str:
-    """The client outside, by its address."""
-    return str(cluster.subnet.lab_address(0))
-
-
-@pytest.fixture(scope="module")
 def servers(shared: Namespace) -> dict[str, str]:
     """The servers' names by node."""
     return {pod.node: pod.name for pod in shared.pods("app=server")}
