@@ -4,17 +4,12 @@ the world (GKE: concepts/ip-masquerade-agent), which the VPC router gives the no
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
-from gkelab.cloud.place import recorded
-from gkelab.cloud.rest import RestCloud
 from gkelab.lab import Lab
 from gkelab.topology import Cluster, Node, Vm
 from tests.support.eventually import eventually
+from tests.support.firewalls import admitted, cloud_of
 from tests.support.namespace import Namespace, Pod
 from tests.support.outcomes import Outcome
 from tests.support.probes import ContainerPlace, http
@@ -37,33 +32,10 @@ def node(cluster: Cluster, pod: Pod) -> Node:
 
 
 @pytest.fixture(scope="module")
-def cloud(lab: Lab) -> RestCloud:
-    """The lab's cloud."""
-    place = recorded(lab.cloud_file)
-    return RestCloud(place.endpoint, place.project)
-
-
-@pytest.fixture(scope="module")
-def public(cloud: RestCloud, node: Node) -> str:
+def public(lab: Lab, node: Node) -> str:
     """The node's public address."""
-    instance = cloud.get("instances", f"zones/{node.zone}", node.name)
+    instance = cloud_of(lab).get("instances", f"zones/{node.zone}", node.name)
     return str(instance["networkInterfaces"][0]["accessConfigs"][0]["natIP"])
-
-
-@contextmanager
-def admitted(cloud: RestCloud, network: str, source: str) -> Iterator[None]:
-    """Inside the block everything of the network admits TCP from that range."""
-    rule = {
-        "name": f"t-{secrets.token_hex(4)}",
-        "network": f"global/networks/{network}",
-        "sourceRanges": [source],
-        "allowed": [{"IPProtocol": "tcp"}],
-    }
-    cloud.insert("firewalls", "global", rule)
-    try:
-        yield
-    finally:
-        cloud.write("delete", "firewalls", "global", {"firewall": rule["name"]})
 
 
 def test_the_world_sees_the_nodes_public_address(
@@ -79,13 +51,13 @@ def test_the_world_sees_the_nodes_public_address(
     assert silence.outcome in (Outcome.TIMEOUT, Outcome.UNREACHABLE), silence
 
 
-def test_the_vpc_sees_the_pod(shared: Namespace, cloud: RestCloud, vm: Vm, pod: Pod) -> None:
+def test_the_vpc_sees_the_pod(shared: Namespace, lab: Lab, vm: Vm, pod: Pod) -> None:
     """A VM sees the pod itself, once a firewall rule admits the pods' range: that of a default
     network is for the primary ranges alone, and without it the pod hears nothing."""
     ask = f"http://{vm.address}:{PORT}/"
     silence = http(shared.place(pod), ask, timeout=TIMEOUTS.short)
     expect(silence, outcome=Outcome.TIMEOUT, from_=pod.name, to=vm.name)
-    with admitted(cloud, shared.lab.plan.network, str(shared.cluster.pod_range)):
+    with admitted(lab, str(shared.cluster.pod_range)):
         eventually(
             lambda: http(shared.place(pod), ask, timeout=TIMEOUTS.short),
             who=vm.name,
