@@ -1,6 +1,6 @@
 """The commands: flags in, one call into gkelab out."""
 
-import shlex
+import sys
 
 from invoke import Collection, Context, task
 
@@ -8,6 +8,7 @@ from gkelab import bench, commands, logs, testing
 from gkelab import images as supply
 from gkelab import report as reporting
 from gkelab.faults import bench as faults
+from gkelab.vpc import commands as vpc
 
 
 @task(
@@ -80,28 +81,63 @@ def doctor(
 def kubectl(context: Context, lab: str | None = None, cluster: str | None = None) -> None:
     """Run kubectl against the lab: invoke kubectl -- get pods."""
     with commands.plain_errors():
-        commands.kubectl(lab, cluster, shlex.split(context.remainder))
+        commands.kubectl(lab, cluster, commands.words_after(context.remainder, sys.argv))
 
 
 @task(help={"lab": "the lab's name", "cluster": "the cluster's name; the first by default"})
 def hubble(context: Context, lab: str | None = None, cluster: str | None = None) -> None:
     """Run hubble against the lab: invoke hubble -- observe."""
     with commands.plain_errors():
-        commands.hubble(lab, cluster, shlex.split(context.remainder))
+        commands.hubble(lab, cluster, commands.words_after(context.remainder, sys.argv))
 
 
 @task(help={"lab": "the lab's name", "cluster": "the cluster's name; the first by default"})
 def cilium(context: Context, lab: str | None = None, cluster: str | None = None) -> None:
     """Run the cilium CLI, or cilium-dbg in an agent: invoke cilium -- status."""
     with commands.plain_errors():
-        commands.cilium(lab, cluster, shlex.split(context.remainder))
+        commands.cilium(lab, cluster, commands.words_after(context.remainder, sys.argv))
 
 
 @task(help={"lab": "the lab's name; the only one by default"})
 def gcloud(context: Context, lab: str | None = None) -> None:
     """Talk to the lab's Google Cloud: invoke gcloud -- compute networks list."""
     with commands.plain_errors():
-        raise SystemExit(commands.gcloud(lab, shlex.split(context.remainder)))
+        raise SystemExit(commands.gcloud(lab, commands.words_after(context.remainder, sys.argv)))
+
+
+@task(
+    name="show",
+    help={"lab": "the lab's name; the only one by default", "json": "as data"},
+)
+def vpc_show(_: Context, lab: str | None = None, json: bool = False) -> None:
+    """Show networks, subnets, ranges and their use, instances, routes and firewall rules."""
+    with commands.plain_errors():
+        vpc.show(lab, json)
+
+
+@task(
+    help={
+        "lab": "the lab's name; the only one by default",
+        "output": "the folder to put it in; report/ by default",
+    }
+)
+def diagram(_: Context, lab: str | None = None, output: str | None = None) -> None:
+    """Draw the running topology with its ranges and addresses, as mermaid and as SVG."""
+    with commands.plain_errors():
+        vpc.diagram(lab, output)
+
+
+@task(
+    positional=["machine"],
+    help={
+        "machine": "a VM or a node, by its name",
+        "lab": "the lab's name; the only one by default",
+    },
+)
+def ssh(context: Context, machine: str, lab: str | None = None) -> None:
+    """Get into a VM or a node: invoke ssh NAME, or invoke ssh NAME -- ip route."""
+    with commands.plain_errors():
+        commands.ssh(lab, machine, commands.words_after(context.remainder, sys.argv))
 
 
 @task(
@@ -122,7 +158,9 @@ def test(
     """Bring the lab up if it is not, and prove it; words after -- go to pytest."""
     with commands.plain_errors():
         raise SystemExit(
-            testing.test(suite, all_, topology, images, shlex.split(context.remainder))
+            testing.test(
+                suite, all_, topology, images, commands.words_after(context.remainder, sys.argv)
+            )
         )
 
 
@@ -206,8 +244,10 @@ def bench_faults(_: Context, lab: str | None = None, json: str | None = None) ->
 
 
 namespace = Collection(
-    *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, gcloud, test, report, lint)
+    *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, gcloud, ssh, diagram),
+    *(test, report, lint),
 )
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))
 namespace.add_collection(Collection("logs", logs_collect))
+namespace.add_collection(Collection("vpc", vpc_show))
 namespace.add_collection(Collection("bench", bench_up, bench_faults))

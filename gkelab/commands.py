@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 
@@ -35,9 +36,12 @@ from gkelab.steps.create_cluster import adopt
 from gkelab.supply.cache import Cache
 from gkelab.supply.choose import Choice, choose_supplier, make_supplier
 from gkelab.supply.pins import ROOT, SupplierName, load_pins
-from gkelab.tools.docker import Docker
+from gkelab.tools.docker import LABEL, Docker
 from gkelab.tools.iproute import IpRoute
 from gkelab.up import up as bring_up
+
+if TYPE_CHECKING:
+    from gkelab.cloud.client import Cloud
 
 DEFAULT_TOPOLOGY = "vpc-native"
 Choosing = Callable[[SupplierName | None], Choice]
@@ -228,14 +232,39 @@ def _become(argv: list[str]) -> NoReturn:
 
 def gcloud(name: str | None, words: Sequence[str]) -> int:
     """gcloud's words on the lab's cloud; the status to exit with."""
+    from gkelab.cloud.gcloud import main  # noqa: PLC0415
+
+    defaults = main.Defaults.of(os.environ)
+    return main.run(words, cloud_of(name), defaults, sys.stdout, sys.stderr)
+
+
+def cloud_of(name: str | None) -> Cloud:
+    """The cloud that the environment names, as gcloud's own variables do; else the lab's."""
     # Google's library takes a second to load, which no other command should wait for.
-    from gkelab.cloud.gcloud import main, where  # noqa: PLC0415
+    from gkelab.cloud.gcloud import where  # noqa: PLC0415
 
     cloud = where.from_environment(os.environ)
     if cloud is None:
         cloud = where.recorded(default_paths().lab(find_lab(name).plan.name) / "cloud.json")
-    defaults = main.Defaults.of(os.environ)
-    return main.run(words, cloud, defaults, sys.stdout, sys.stderr)
+    return cloud
+
+
+def words_after(remainder: str, argv: Sequence[str]) -> list[str]:
+    """What a person typed after `--`, word by word: invoke hands it on as one text, in which a
+    word with a space in it (--filter='name=a AND priority>1') cannot be told from two."""
+    words = list(argv[argv.index("--") + 1 :]) if "--" in argv else []
+    return words if " ".join(words) == remainder else shlex.split(remainder)
+
+
+def ssh(name: str | None, machine: str, words: Sequence[str]) -> NoReturn:
+    """Become a shell, or a command, in a VM or a node of the lab."""
+    # What asks the cloud takes a while to load, which no other command should wait for.
+    from gkelab.cloud.machines import ssh as machine_access  # noqa: PLC0415
+
+    lab = find_lab(name).plan.name
+    found = machine_access.find(Docker(run).containers({LABEL: lab}), lab, machine)
+    docker, *rest = machine_access.argv(found, words, terminal=sys.stdin.isatty())
+    _become([shutil.which(docker) or docker, *rest])
 
 
 def lab_name(topology: str) -> str:

@@ -179,6 +179,12 @@ def free_ranges(whole: IPv4Network, used: Iterable[IPv4Network]) -> tuple[IPv4Ne
     )
 
 
+def mac_address(address: IPv4Address) -> str:
+    """The MAC address that GCE gives the interface with this primary address: 42:01 and the
+    address's four bytes (10.128.0.2 is 42:01:0a:80:00:02)."""
+    return ":".join(f"{byte:02x}" for byte in (0x42, 0x01, *address.packed))
+
+
 def used_ranges(whole: IPv4Network, used: Iterable[IPv4Network]) -> tuple[IPv4Network, ...]:
     """What `used` takes of `whole`: the fewest networks that cover it, lowest first."""
     return free_ranges(whole, free_ranges(whole, used))

@@ -55,6 +55,11 @@ class Lab:
         return self.folder / "kubeconfig"
 
     @property
+    def cloud_file(self) -> Path:
+        """Where it is written down where the lab's cloud is."""
+        return self.folder / "cloud.json"
+
+    @property
     def docker(self) -> Docker:
         """docker."""
         return Docker(self.run)

@@ -13,7 +13,7 @@ from rich.table import Table
 from gkelab import ipam
 from gkelab.lab import Lab
 from gkelab.shell import CommandError
-from gkelab.steps.start_client import client_name
+from gkelab.status_vpc import VpcStatus, draw_vpc, vpc_status
 from gkelab.steps.wait_ready import KINDS, health
 from gkelab.tools.docker import LABEL, ROLE
 from gkelab.topology import Cluster
@@ -80,12 +80,14 @@ class ClusterStatus:
 
 @dataclass(frozen=True)
 class LabStatus:
-    """All of a lab. `problems` are sentences; none means that it is healthy."""
+    """All of a lab. `clients` are containers with their addresses, outside of the VPC. `problems`
+    are sentences; none means that it is healthy."""
 
     name: str
     supplier: str
     kubeconfig: str
     clients: tuple[str, ...]
+    vpc: VpcStatus
     clusters: tuple[ClusterStatus, ...]
     problems: tuple[str, ...]
 
@@ -117,16 +119,15 @@ def lab_status(lab: Lab) -> LabStatus:
         clusters.append(status)
         problems += wrong
     clients = [c for c in containers.values() if c.labels.get(ROLE) == "client"]
-    for name in (client_name(lab, subnet) for subnet in lab.plan.subnets):
-        if states.get(name) != "running":
-            problems.append(f"client {name} is {states.get(name, 'not there')}")
+    vpc = vpc_status(lab, states)
     return LabStatus(
         name=lab.name,
         supplier=lab.supplier.name,
         kubeconfig=str(lab.kubeconfig),
         clients=tuple(f"{c.name} {next(iter(c.addresses.values()), '')}" for c in clients),
+        vpc=vpc,
         clusters=tuple(clusters),
-        problems=tuple(problems),
+        problems=(*problems, *vpc.problems),
     )
 
 
@@ -283,6 +284,7 @@ def draw(status: LabStatus, console: Console) -> None:
     console.print(f"[bold]lab {status.name}[/bold]  images: {status.supplier}", highlight=False)
     for cluster in status.clusters:
         _draw_cluster(cluster, console)
+    draw_vpc(status.vpc, console)
     for client in status.clients:
         console.print(f"client   {client}", highlight=False)
     console.print(f"kubeconfig {status.kubeconfig}", highlight=False, soft_wrap=True)

@@ -14,7 +14,9 @@ class Timeouts:
     create_cluster: float = 600
     rollout: float = 420
     webhook: float = 180
+    vpc: float = 120
     api_answers: float = 180
+    container: float = 20  # for one answer out of a container of the lab's own
     kubectl: float = 20  # for one answer, where it is asked again and again
     fill_store: float = 30  # for containerd to come up, and to stop, where a store is filled
     registry_answers: float = 4  # all registries at once

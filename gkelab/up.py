@@ -29,11 +29,18 @@ from gkelab.steps.deploy_workloads import deploy_mesh_workloads, deploy_workload
 from gkelab.steps.hold_ranges import hold_on_host
 from gkelab.steps.install_cilium import install_cilium, render_cilium
 from gkelab.steps.install_definitions import install_definitions
+from gkelab.steps.install_gke_kinds import install_gke_kinds
 from gkelab.steps.install_istio import install_gateway, install_istio, render_istio_objects
 from gkelab.steps.install_metallb import configure_pools, install_metallb, render_metallb
 from gkelab.steps.load_images import load_image
-from gkelab.steps.start_client import start_clients
+from gkelab.steps.start_client import start_client
+from gkelab.steps.start_cloud import start_cloud
+from gkelab.steps.start_controllers import start_controllers
+from gkelab.steps.start_machines import start_machines
+from gkelab.steps.start_router import start_router
 from gkelab.steps.wait_ready import wait_ready
+from gkelab.steps.wait_vpc import wait_vpc
+from gkelab.steps.write_vpc import write_vpc
 from gkelab.supply.archive import origin
 from gkelab.supply.cache import Cache
 from gkelab.supply.imagestore import MOUNT, ImageStores, images_in
@@ -82,6 +89,7 @@ CLUSTER_STEPS: tuple[Step, ...] = (
         partial(install_definitions, "gateway-api"),
         supply=("definitions:gateway-api",),
     ),
+    Step("gke-kinds", "install GKE's own kinds", install_gke_kinds),
     Step(
         "istio",
         "install Istio",
@@ -132,29 +140,41 @@ def up(lab: Lab, lines: Lines) -> Timings:
 
 def lab_tasks(lab: Lab) -> list[Task]:
     """The tasks that make this lab, beside the supplier's."""
-    tasks = [
-        Task("networks", partial(create_networks, lab), what="create the VPC's networks"),
-        Task(
-            "host-routes", partial(hold_on_host, lab), ("networks",), what="hold the made-up ranges"
-        ),
-        Task(
-            "client",
-            partial(start_clients, lab),
-            # Not while nodes boot, which all else waits for.
-            ("networks", "image:workload", *(f"api:{c.name}" for c in lab.plan.clusters)),
-            what="start a client outside",
-        ),
-    ]
-    goals = ["networks", "host-routes", "client"]
+    tasks = _vpc_tasks(lab)
+    ready = []
     for cluster in lab.plan.clusters:
-        mine = _cluster_tasks(lab, cluster)
-        tasks += mine
-        goals.append(f"ready:{cluster.name}")
-    tasks.append(Task("lab", lambda: CACHED, tuple(goals)))
+        tasks += _cluster_tasks(lab, cluster)
+        ready.append(f"ready:{cluster.name}")
+    real = ("router", "machines", "controllers", *ready)
+    tasks.append(Task("vpc", partial(wait_vpc, lab), real, what="wait until the VPC is real"))
+    tasks.append(Task("lab", lambda: CACHED, ("networks", "host-routes", "client", "vpc")))
     if any(task.name.startswith("load:") for task in tasks):
         tasks += _keep_tasks(lab)
     # Clusters share the image stores, and so the tasks that fill them.
     return list({task.name: task for task in tasks}.values())
+
+
+def _vpc_tasks(lab: Lab) -> list[Task]:
+    """What stands beside the clusters. It comes up while their nodes boot: workers find their API
+    server by way of the router."""
+
+    def task(name: str, do: Callable[[Lab], str], needs: Sequence[str], what: str) -> Task:
+        return Task(name, partial(do, lab), tuple(needs), what=what)
+
+    first = ("networks", "host-routes")
+    # Until a cluster answers there is nothing for its controllers; and two cores are few, so that
+    # what else the boot of nodes need not wait for comes after it.
+    later = [f"api:{cluster.name}" for cluster in lab.plan.clusters]
+    return [
+        task("networks", create_networks, (), "create the lab's networks"),
+        task("host-routes", hold_on_host, ("networks",), "hold the made-up ranges"),
+        task("cloud", start_cloud, (*first, "image:cloud"), "start the cloud"),
+        task("topology", write_vpc, ("cloud",), "write the VPC into the cloud"),
+        task("router", start_router, ("topology", "image:router"), "start the VPC router"),
+        task("machines", start_machines, ("topology", "image:workload", *later), "start the VMs"),
+        task("client", start_client, (*first, "image:workload", *later), "start a client outside"),
+        task("controllers", start_controllers, ("topology", *later), "start GKE's controllers"),
+    ]
 
 
 def _keep_tasks(lab: Lab) -> list[Task]:
@@ -194,7 +214,8 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
     fills = [] if whole else [fill_task(stores, role, stored[role]) for role in ROLES]
     # Should kind not have finished with it, it is made anew with the stores that it has.
     folders = {role: (*mounted[role], stores.path(role, stored[role]))[0] for role in ROLES}
-    first = ("networks", "host-routes", "tool:kind", "tool:kubectl")
+    # Workers wait for the router, though not as long as its image may take to be built.
+    first = ("networks", "host-routes", "tool:kind", "tool:kubectl", "image:cloud", "image:router")
     take = Task(
         f"nodes:{name}", partial(take_nodes, lab, cluster), first, what=f"look for {name}'s nodes"
     )

@@ -17,9 +17,10 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import compute_v1
 from google.protobuf import json_format
 
+from gkelab.cloud.asking import Body, CloudError, resource, singular
 from gkelab.errors import LabError
 
-Body = dict[str, Any]
+__all__ = ["Body", "Cloud", "CloudError"]
 TIMEOUT = 30.0
 
 # What the client calls a collection in a sort of scope: of one, of many.
@@ -40,14 +41,6 @@ NOUNS = {
 }
 # Whose aggregatedList tells of all scopes.
 _AGGREGATING = {"addresses": "regions", "operations": "global"}
-
-
-class CloudError(LabError):
-    """The cloud refused. `code` is HTTP's, `reason` Compute's word (notFound, invalid, ...)."""
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        self.code, self.reason = code, reason
-        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -73,7 +66,7 @@ class Cloud:
 
     def get(self, collection: str, scope: str, name: str) -> Body:
         """A resource."""
-        return self.call("get", collection, scope, {_singular(collection): name})
+        return self.call("get", collection, scope, {singular(collection): name})
 
     def find(self, collection: str, scope: str, name: str) -> Body | None:
         """A resource; None if there is none."""
@@ -101,16 +94,16 @@ class Cloud:
 
     def insert(self, collection: str, scope: str, body: Body) -> Body:
         """Make a resource; the operation."""
-        return self.write("insert", collection, scope, {_resource(collection): body})
+        return self.write("insert", collection, scope, {resource(collection): body})
 
     def patch(self, collection: str, scope: str, name: str, body: Body) -> Body:
         """Change what the body says; the operation."""
-        said = {_singular(collection): name, _resource(collection): body}
+        said = {singular(collection): name, resource(collection): body}
         return self.write("patch", collection, scope, said)
 
     def delete(self, collection: str, scope: str, name: str) -> Body:
         """Delete a resource; the operation."""
-        return self.write("delete", collection, scope, {_singular(collection): name})
+        return self.write("delete", collection, scope, {singular(collection): name})
 
     def write(self, method: str, collection: str, scope: str, said: Mapping[str, Any]) -> Body:
         """A method that answers an operation, which is done when this returns."""
@@ -165,11 +158,3 @@ def _refusal(error: GoogleAPICallError) -> CloudError:
     # The library puts the request's method and URL in front of what was answered.
     message = str(error.message).partition(": ")[2] or str(error.message)
     return CloudError(int(error.code or 500), reason, message)
-
-
-def _singular(collection: str) -> str:
-    return "address" if collection == "addresses" else collection.removesuffix("s")
-
-
-def _resource(collection: str) -> str:
-    return f"{_singular(collection)}Resource"

@@ -5,17 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from gkelab.cloud.client import Body, Cloud
+from gkelab.cloud.asking import Asking, Body
 from gkelab.cloud.resources import Wanted
 from gkelab.errors import LabError
 
+_EVERYWHERE = "0.0.0.0/0"
+# What a firewall rule is where nothing is said of it.
+_RULE: Body = {
+    "sourceRanges": [],
+    "sourceTags": [],
+    "destinationRanges": [],
+    "targetTags": [],
+    "allowed": [],
+    "denied": [],
+    "description": "",
+    "direction": "INGRESS",
+    "priority": 1000,
+    "disabled": False,
+    "logConfig": {"enable": False},
+}
 
-def ensure(cloud: Cloud, wanted: Iterable[Wanted]) -> list[str]:
+
+def ensure(cloud: Asking, wanted: Iterable[Wanted]) -> list[str]:
     """Make what is missing and change what differs, one after the other; what was done, a line
     each. Raises LabError when something there cannot become what is wanted, CloudError when the
     cloud refuses."""
-    done = []
-    for item in wanted:
+    items = list(wanted)
+    done = _released(cloud, items)
+    for item in items:
         current = cloud.find(item.collection, item.scope, item.name)
         if current is None:
             cloud.insert(item.collection, item.scope, item.body)
@@ -25,16 +42,44 @@ def ensure(cloud: Cloud, wanted: Iterable[Wanted]) -> list[str]:
     return done
 
 
-def _changes(cloud: Cloud, item: Wanted, current: Body) -> Iterator[str]:
+def _released(cloud: Asking, items: Iterable[Wanted]) -> list[str]:
+    """Take from instances the alias ranges that others are to have: a range moves, and before it
+    has left the one, the other cannot have it."""
+    wanted = {
+        network: item.name
+        for item in items
+        for nic in _interfaces_of(item)
+        for network in _networks(nic)
+    }
+    done = []
+    for item in items:
+        if not any("aliasIpRanges" in nic for nic in _interfaces_of(item)):
+            continue
+        current = cloud.find("instances", item.scope, item.name) or {}
+        for nic in current.get("networkInterfaces", []):
+            had = nic.get("aliasIpRanges", [])
+            kept = [a for a in had if wanted.get(a["ipCidrRange"], item.name) == item.name]
+            if kept != had:
+                _set_aliases(cloud, item, nic, kept)
+                done.append(f"instances {item.name}: alias ranges of others taken away")
+    return done
+
+
+def _interfaces_of(item: Wanted) -> list[Body]:
+    return list(item.body["networkInterfaces"]) if item.collection == "instances" else []
+
+
+def _networks(nic: Body) -> list[str]:
+    return [alias["ipCidrRange"] for alias in nic.get("aliasIpRanges", [])]
+
+
+def _changes(cloud: Asking, item: Wanted, current: Body) -> Iterator[str]:
+    if item.collection == "firewalls":
+        yield from _firewall(cloud, item, current)
+        return
     differing = {
         key: value for key, value in item.body.items() if not _same(value, current.get(key))
     }
-    if differing and item.collection == "firewalls":
-        # At once and as a whole: a rule is never half the old one.
-        said = {"firewall": item.name, "firewallResource": item.body}
-        cloud.write("update", "firewalls", item.scope, said)
-        yield from differing
-        return
     for key, value in differing.items():
         change = _CHANGES.get((item.collection, key))
         if change is None:
@@ -44,6 +89,32 @@ def _changes(cloud: Cloud, item: Wanted, current: Body) -> Iterator[str]:
             )
         change(cloud, item, current)
         yield key
+
+
+def _firewall(cloud: Asking, item: Wanted, current: Body) -> Iterator[str]:
+    """A rule at once and as a whole: never half the old one, and what is not said of it is as
+    Compute has it by default, not as somebody left it (one source more admits more)."""
+    wanted, there = _whole_rule(item.body), _whole_rule(current)
+    keys = [*item.body, *(key for key in wanted if key not in item.body)]
+    differing = [key for key in keys if not _same(wanted[key], there[key])]
+    if differing:
+        said = {"firewall": item.name, "firewallResource": item.body}
+        cloud.write("update", "firewalls", item.scope, said)
+        yield from differing
+
+
+def _whole_rule(body: Body) -> Body:
+    """A firewall rule with what Compute fills in."""
+    whole = {**_RULE, **body}
+    for side in ("allowed", "denied"):
+        whole[side] = [{"ports": [], **protocol} for protocol in whole[side]]
+    if whole["logConfig"].get("enable"):
+        whole["logConfig"] = {"metadata": "INCLUDE_ALL_METADATA", **whole["logConfig"]}
+    if whole["direction"] == "EGRESS":
+        whole["destinationRanges"] = whole["destinationRanges"] or [_EVERYWHERE]
+    elif not whole["sourceTags"]:
+        whole["sourceRanges"] = whole["sourceRanges"] or [_EVERYWHERE]
+    return whole
 
 
 def _same(wanted: Any, current: Any) -> bool:
@@ -59,7 +130,7 @@ def _same(wanted: Any, current: Any) -> bool:
     return bool(wanted == current)
 
 
-def _expand(cloud: Cloud, item: Wanted, current: Body) -> None:
+def _expand(cloud: Asking, item: Wanted, current: Body) -> None:
     said = {
         "subnetwork": item.name,
         "subnetworksExpandIpCidrRangeRequestResource": {"ipCidrRange": item.body["ipCidrRange"]},
@@ -67,7 +138,7 @@ def _expand(cloud: Cloud, item: Wanted, current: Body) -> None:
     cloud.write("expand_ip_cidr_range", "subnetworks", item.scope, said)
 
 
-def _secondary_ranges(cloud: Cloud, item: Wanted, current: Body) -> None:
+def _secondary_ranges(cloud: Asking, item: Wanted, current: Body) -> None:
     """Compute neither adds and removes at once, nor changes a range."""
     wanted = item.body["secondaryIpRanges"]
     kept = [one for one in current.get("secondaryIpRanges", []) if one in wanted]
@@ -78,45 +149,74 @@ def _secondary_ranges(cloud: Cloud, item: Wanted, current: Body) -> None:
             cloud.patch("subnetworks", item.scope, item.name, body)
 
 
-def _tags(cloud: Cloud, item: Wanted, current: Body) -> None:
+def _tags(cloud: Asking, item: Wanted, current: Body) -> None:
     tags = {**item.body["tags"], "fingerprint": current["tags"]["fingerprint"]}
     cloud.write("set_tags", "instances", item.scope, {"instance": item.name, "tagsResource": tags})
 
 
-def _labels(cloud: Cloud, item: Wanted, current: Body) -> None:
+def _labels(cloud: Asking, item: Wanted, current: Body) -> None:
     labels = {"labels": item.body["labels"], "labelFingerprint": current["labelFingerprint"]}
     said = {"instance": item.name, "instancesSetLabelsRequestResource": labels}
     cloud.write("set_labels", "instances", item.scope, said)
 
 
-def _metadata(cloud: Cloud, item: Wanted, current: Body) -> None:
+def _metadata(cloud: Asking, item: Wanted, current: Body) -> None:
     metadata = {**item.body["metadata"], "fingerprint": current["metadata"]["fingerprint"]}
     said = {"instance": item.name, "metadataResource": metadata}
     cloud.write("set_metadata", "instances", item.scope, said)
 
 
-def _interfaces(cloud: Cloud, item: Wanted, current: Body) -> None:
-    """The alias ranges of each interface; an instance keeps its addresses and its subnets."""
-    there = current["networkInterfaces"]
-    for wanted, nic in zip(item.body["networkInterfaces"], there, strict=True):
-        aliases = wanted.get("aliasIpRanges", [])
-        rest = {key: value for key, value in wanted.items() if key != "aliasIpRanges"}
+def _forwarding(cloud: Asking, item: Wanted, current: Body) -> None:
+    """instances.update takes the whole of an instance."""
+    body = {**current, "canIpForward": item.body["canIpForward"]}
+    said = {"instance": item.name, "instanceResource": body}
+    cloud.write("update", "instances", item.scope, said)
+
+
+def _interfaces(cloud: Asking, item: Wanted, current: Body) -> None:
+    """The alias ranges and the public address of each interface, where they are said; an instance
+    keeps its addresses and its subnets."""
+    for wanted, nic in zip(
+        item.body["networkInterfaces"], current["networkInterfaces"], strict=True
+    ):
+        rest = {k: v for k, v in wanted.items() if k not in ("aliasIpRanges", "accessConfigs")}
         if not _same(rest, nic):
             raise LabError(f"instance {item.name} has another interface than {rest!r}", "delete it")
-        said = {
-            "instance": item.name,
-            "networkInterface": nic["name"],
-            "networkInterfaceResource": {
-                "aliasIpRanges": aliases,
-                "fingerprint": nic["fingerprint"],
-            },
-        }
-        cloud.write("update_network_interface", "instances", item.scope, said)
+        configs, had = wanted.get("accessConfigs"), nic.get("accessConfigs", [])
+        if configs is not None and not _same(configs, had):
+            _set_access(cloud, item, nic, configs)
+        if "aliasIpRanges" in wanted and not _same(
+            wanted["aliasIpRanges"], nic.get("aliasIpRanges")
+        ):
+            now = cloud.get("instances", item.scope, item.name)["networkInterfaces"]
+            (fresh,) = (one for one in now if one["name"] == nic["name"])
+            _set_aliases(cloud, item, fresh, wanted["aliasIpRanges"])
 
 
-_CHANGES: dict[tuple[str, str], Callable[[Cloud, Wanted, Body], None]] = {
+def _set_aliases(cloud: Asking, item: Wanted, nic: Body, aliases: list[Body]) -> None:
+    body = {"aliasIpRanges": aliases, "fingerprint": nic["fingerprint"]}
+    said = {
+        "instance": item.name,
+        "networkInterface": nic["name"],
+        "networkInterfaceResource": body,
+    }
+    cloud.write("update_network_interface", "instances", item.scope, said)
+
+
+def _set_access(cloud: Asking, item: Wanted, nic: Body, configs: list[Body]) -> None:
+    where = {"instance": item.name, "networkInterface": nic["name"]}
+    for config in nic.get("accessConfigs", []):
+        said = {**where, "accessConfig": config["name"]}
+        cloud.write("delete_access_config", "instances", item.scope, said)
+    for config in configs:
+        said = {**where, "accessConfigResource": config}
+        cloud.write("add_access_config", "instances", item.scope, said)
+
+
+_CHANGES: dict[tuple[str, str], Callable[[Asking, Wanted, Body], None]] = {
     ("subnetworks", "ipCidrRange"): _expand,
     ("subnetworks", "secondaryIpRanges"): _secondary_ranges,
+    ("instances", "canIpForward"): _forwarding,
     ("instances", "tags"): _tags,
     ("instances", "labels"): _labels,
     ("instances", "metadata"): _metadata,

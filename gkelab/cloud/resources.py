@@ -13,13 +13,15 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from gkelab import ipam
-from gkelab.topology import Cluster, Node, ResolvedTopology, Subnet
+from gkelab.topology import Cluster, FirewallSpec, Node, ResolvedTopology, Subnet, Vm
 
 Body = dict[str, Any]
 
 # GKE's protocols and ports, rule by rule.
 _EVERY_PROTOCOL = ("ah", "esp", "icmp", "sctp", "tcp", "udp")
 _ALL_PORTS = "1-65535"
+# As gcloud and GKE name what gives an interface its public address.
+_ACCESS = {"name": "external-nat", "type": "ONE_TO_ONE_NAT"}
 _KUBELET, _READ_ONLY_KUBELET, _HTTPS = "10250", "10255", "443"
 
 
@@ -49,9 +51,11 @@ def resources(
     network = {"name": plan.network, "autoCreateSubnetworks": False}
     found = [Wanted("networks", "global", network)]
     found += [_subnet(plan.network, subnet) for subnet in plan.subnets]
+    found += [_firewall(plan.network, rule) for rule in plan.firewalls]
     for cluster in plan.clusters:
         found += cluster_firewalls(plan, cluster)
         found += [node_instance(plan, cluster, n, known.get(n.name)) for n in cluster.nodes]
+    found += [vm_instance(vm) for vm in plan.vms]
     return tuple(found)
 
 
@@ -88,6 +92,37 @@ def _subnet(network: str, subnet: Subnet) -> Wanted:
         ],
     }
     return Wanted("subnetworks", f"regions/{subnet.region}", body)
+
+
+def _firewall(network: str, rule: FirewallSpec) -> Wanted:
+    """A declared rule, as it was declared."""
+    return Wanted("firewalls", "global", {**rule.body(), "network": f"global/networks/{network}"})
+
+
+def vm_instance(vm: Vm) -> Wanted:
+    """A VM as an instance. It says also what it has not: it is made so again."""
+    aliases = [
+        {
+            "ipCidrRange": str(alias.network),
+            **({"subnetworkRangeName": alias.range_name} if alias.range_name else {}),
+        }
+        for alias in vm.alias_ranges
+    ]
+    nic = {
+        "subnetwork": f"regions/{vm.region}/subnetworks/{vm.subnet.name}",
+        "networkIP": str(vm.address),
+        "aliasIpRanges": aliases,
+        "accessConfigs": [_ACCESS] if vm.public else [],
+    }
+    body = {
+        "name": vm.name,
+        "machineType": f"zones/{vm.zone}/machineTypes/{vm.machine_type}",
+        "canIpForward": vm.can_ip_forward,
+        # Compute keeps them sorted.
+        "tags": {"items": sorted(set(vm.tags))},
+        "networkInterfaces": [nic],
+    }
+    return Wanted("instances", f"zones/{vm.zone}", body)
 
 
 def cluster_firewalls(plan: ResolvedTopology, cluster: Cluster) -> Iterator[Wanted]:
@@ -136,7 +171,8 @@ def _tcp(*ports: str) -> list[Body]:
 def node_instance(
     plan: ResolvedTopology, cluster: Cluster, node: Node, pod_cidr: IPv4Network | None
 ) -> Wanted:
-    """A node as an instance.
+    """A node as an instance, with a public address as GKE's nodes have where they are not made
+    private.
 
     The control plane's has the nodes' tag too: GKE's is outside of the VPC and needs no rule,
     the lab's is in it, and nodes and pods must reach it.
@@ -144,6 +180,7 @@ def node_instance(
     nic: Body = {
         "subnetwork": f"regions/{cluster.region}/subnetworks/{cluster.subnet.name}",
         "networkIP": str(node.address),
+        "accessConfigs": [_ACCESS],
     }
     if pod_cidr is not None:
         alias = {"ipCidrRange": str(pod_cidr), "subnetworkRangeName": cluster.pod_range_name}

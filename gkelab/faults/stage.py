@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from gkelab.containers import name_of
 from gkelab.errors import LabError
 from gkelab.faults.flow import Flow, Traffic, flowing
+from gkelab.ipam import mac_address
 from gkelab.lab import Lab, manifests
 from gkelab.steps.create_cluster import find_nodes, start
 from gkelab.steps.deploy_workloads import with_image
@@ -54,8 +56,8 @@ class Stage:
 
     @property
     def outside(self) -> str:
-        """The container of the client outside the cluster."""
-        return client_name(self.lab, self.cluster.subnet)
+        """The container of the client outside of the VPC."""
+        return client_name(self.lab)
 
     def client(self) -> Object:
         """The client's pod."""
@@ -81,19 +83,18 @@ class Stage:
         return address
 
     def announcer(self, address: str) -> str:
-        """The node that answers for a load balancer's address, by the client's ARP entry."""
+        """The node that answers for a load balancer's address, by the VPC router's ARP entry."""
         docker = self.lab.docker
-        # Whatever becomes of it, the client has asked who has the address.
+        # Whatever becomes of it, the router has asked who has the address.
         knock = ["curl", "--silent", "--max-time", "2", f"http://{address}:{PORT}/"]
         docker.exec(self.outside, knock, check=False)
         asked = ["ip", "-json", "neigh", "show", "to", address]
         entries: list[dict[str, Any]] = json.loads(
-            docker.exec(self.outside, asked).stdout.strip() or "[]"
+            docker.exec(name_of(self.lab, "router"), asked).stdout.strip() or "[]"
         )
         macs = {entry["lladdr"] for entry in entries if "lladdr" in entry}
         for node in self.cluster.workers:
-            own = docker.exec(node.name, ["cat", "/sys/class/net/eth0/address"]).stdout.strip()
-            if own in macs:
+            if mac_address(node.address) in macs:
                 return node.name
         raise LabError(f"No worker of cluster {self.cluster.name} answers for {address}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +11,12 @@ from gkelab.access import forget, has_context, refuse_elsewhere
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
+from gkelab.ipam import mac_address
 from gkelab.lab import NAMESPACES, Lab
 from gkelab.shell import CommandError
 from gkelab.supply.imagestore import MOUNT, UNIT
-from gkelab.tools.docker import Container
-from gkelab.tools.iproute import unreachable_batch
+from gkelab.tools.docker import PORT_TAKEN, Container
+from gkelab.tools.iproute import link_batch, unreachable_batch, via_batch
 from gkelab.tools.kind import GOGC, NodeSettings, cluster_config
 from gkelab.tools.kubectl import Object
 from gkelab.topology import Cluster, Role
@@ -24,8 +24,9 @@ from gkelab.wait import until
 
 KIND_LABEL = "io.x-k8s.kind.cluster"
 DROP_IN = "/etc/systemd/system/containerd.service.d/gkelab-store.conf"
+DEVICE = "eth0"  # of a node
 FINISHED = "/etc/gkelab/kind-finished"
-ROUTES = "/etc/gkelab/unreachable.routes"
+ROUTES = "/etc/gkelab/vpc.routes"
 
 
 def _mounted(kind: str, at: str) -> str:
@@ -58,8 +59,6 @@ FILES = {
 # What the API server answers when it serves, knows what its administrator may, and has the
 # namespace that the lab's records are in.
 AS_ADMIN = "/api/v1/namespaces/kube-system"
-# In the words of docker, and of the system.
-PORT_TAKEN = re.compile(r"([0-9.]+:\d+)\b.*already (?:allocated|in use)")
 
 
 def take_nodes(lab: Lab, cluster: Cluster) -> str:
@@ -94,14 +93,14 @@ def create_cluster(lab: Lab, cluster: Cluster, stores: Mapping[Role, Path]) -> s
     if find_nodes(lab, cluster):
         return CACHED
     folder = lab.folder / "kind" / cluster.name
-    mounts = _write_files(lab, folder / "files")
+    mounts = _write_files(folder / "files", vpc_routes(lab, cluster))
     settings = node_settings(lab, stores, mounts)
     lab.kind.create(
         cluster_config(cluster, lab.supplier.reference("node"), settings),
         network=cluster.subnet.docker_network,
         kubeconfig=lab.kubeconfig,
         node_arguments={
-            node.name: [f"--ip={node.address}"]
+            node.name: [f"--ip={node.address}", f"--mac-address={mac_address(node.address)}"]
             + [f"--label={key}={value}" for key, value in lab.labels("node").items()]
             for node in cluster.nodes
         },
@@ -249,11 +248,21 @@ def node_settings(lab: Lab, stores: Mapping[Role, Path], files: Mapping[str, str
     return NodeSettings({role: mounts[role] | runtime for role in mounts}, str(RUNTIME))
 
 
-def _write_files(lab: Lab, folder: Path) -> dict[str, str]:
+def vpc_routes(lab: Lab, cluster: Cluster) -> str:
+    """What makes a node's way to every range of the VPC lead to the router, for `ip -batch`: its
+    own subnet's too, of which it reaches directly the router and, as that is its way out of the
+    machine, docker's bridge. Under them are routes that lead nowhere."""
+    subnet = cluster.subnet
+    near = link_batch(DEVICE, [subnet.gateway, subnet.bridge_address])
+    far = via_batch(subnet.gateway, DEVICE, lab.plan.routed_ranges())
+    return near + far + unreachable_batch(lab.plan.held_inside())
+
+
+def _write_files(folder: Path, routes: str) -> dict[str, str]:
     """Write what every node mounts; the mounts, host path to path in the node."""
     folder.mkdir(parents=True, exist_ok=True)
     mounts = {}
-    for inside, text in {**FILES, ROUTES: unreachable_batch(lab.plan.held_inside())}.items():
+    for inside, text in {**FILES, ROUTES: routes}.items():
         file = folder / Path(inside).name
         file.write_text(text)
         mounts[str(file)] = inside

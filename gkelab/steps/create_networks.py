@@ -1,14 +1,33 @@
-"""One docker network a subnet, with the subnet's primary range and the lab's labels."""
+"""The lab's docker networks: one a subnet, one that stands for the internet, and one on which the
+lab's own containers reach the cloud; each with the lab's labels."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.lab import Lab
 from gkelab.tools.docker import PLAN, SUPPLIER, Network
-from gkelab.topology import Subnet
+
+# A VPC's packets keep their addresses: docker masquerades only what its bridge sends out of the
+# machine, and none of the lab's ranges may go there.
+OPTIONS = {"com.docker.network.bridge.enable_ip_masquerade": "true"}
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A network: its docker name, role and range (None: docker chooses), the bridge's own
+    address, and what it is in a sentence."""
+
+    name: str
+    role: str
+    range: IPv4Network | None
+    bridge: IPv4Address | None
+    what: str
 
 
 def create_networks(lab: Lab) -> str:
@@ -18,32 +37,43 @@ def create_networks(lab: Lab) -> str:
     """
     existing = {network.name: network for network in lab.docker.networks()}
     made = 0
-    for subnet in lab.plan.subnets:
-        found = existing.get(subnet.docker_network)
+    for wanted in _wanted(lab):
+        found = existing.get(wanted.name)
         if found is not None:
-            _check(lab, subnet, found)
+            _check(lab, wanted, found)
             continue
         lab.docker.create_network(
-            subnet.docker_network,
-            subnet.primary,
-            str(subnet.bridge_address),
-            lab.labels("subnet")
+            wanted.name,
+            wanted.range,
+            str(wanted.bridge),
+            lab.labels(wanted.role)
             | {PLAN: json.dumps(lab.plan.to_dict(), separators=(",", ":"))}
             | {SUPPLIER: lab.supplier.name},
-            # A VPC's packets keep their addresses: docker masquerades only what its bridge
-            # sends out of the machine, and none of the lab's ranges may go there.
-            {"com.docker.network.bridge.enable_ip_masquerade": "true"},
+            OPTIONS,
         )
         made += 1
     return f"{made} made" if made else CACHED
 
 
-def _check(lab: Lab, subnet: Subnet, found: Network) -> None:
-    ours = lab.labels("subnet").items() <= dict(found.labels).items()
-    if not ours or subnet.primary not in found.subnets:
+def _wanted(lab: Lab) -> Iterator[_Wanted]:
+    for subnet in lab.plan.subnets:
+        what = f"the subnet {subnet.name} ({subnet.primary})"
+        yield _Wanted(subnet.docker_network, "subnet", subnet.primary, subnet.bridge_address, what)
+    internet = lab.plan.internet
+    if internet:
+        what = f"the internet ({internet.range})"
+        yield _Wanted(
+            internet.docker_network, "internet", internet.range, internet.bridge_address, what
+        )
+    what = "the management network"
+    yield _Wanted(lab.plan.management_network, "management", None, None, what)
+
+
+def _check(lab: Lab, wanted: _Wanted, found: Network) -> None:
+    ours = lab.labels(wanted.role).items() <= dict(found.labels).items()
+    if not ours or (wanted.range and wanted.range not in found.subnets):
         ranges = ", ".join(str(network) for network in found.subnets)
         raise LabError(
-            f"The docker network {found.name} ({ranges}) is not the subnet {subnet.name}"
-            f" ({subnet.primary}) of lab {lab.name}",
+            f"The docker network {found.name} ({ranges}) is not {wanted.what} of lab {lab.name}",
             "remove it, or give the lab another name",
         )

@@ -1,62 +1,59 @@
-"""A client outside the clusters: a container on the subnet's network that is no node."""
+"""A client outside of the VPC: a container on the network that stands for the internet."""
 
 from __future__ import annotations
 
+from gkelab.containers import Wanted, have_running, look, name_of
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.lab import Lab
-from gkelab.supply.archive import give_docker
-from gkelab.tools.docker import LABEL
-from gkelab.tools.iproute import unreachable_batch
-from gkelab.topology import Subnet
+from gkelab.tools.iproute import unreachable_batch, via_batch
+from gkelab.topology import Internet
 
 
-def client_name(lab: Lab, subnet: Subnet) -> str:
-    """The client's container name."""
-    return f"{lab.name}-client-{subnet.name}"
+def start_client(lab: Lab) -> str:
+    """Have it run: it reaches what is public by way of the VPC router, and nothing else of the
+    lab's ranges, as a machine on the internet would.
 
-
-def start_clients(lab: Lab) -> str:
-    """One client a subnet. It reaches external load balancers on its link, and nothing else of
-    the lab's ranges, as a machine on the internet would.
-
-    Raises LabError when a container of a client's name is not this lab's.
+    Raises LabError when the container is somebody else's. Without an internet there is none.
     """
-    made = [subnet.name for subnet in lab.plan.subnets if _start(lab, subnet)]
-    return ", ".join(made) or CACHED
-
-
-def _start(lab: Lab, subnet: Subnet) -> bool:
-    name = client_name(lab, subnet)
-    reference = lab.supplier.reference("workload")
-    found = lab.docker.container(name)
-    if found is not None and found.labels.get(LABEL) != lab.name:
-        raise LabError(
-            f"The container {name} is not this lab's",
-            f"remove it (docker rm --force {name}) or rename yours",
-        )
-    running = False
-    ids = give_docker(lab.docker, lab.supplier, "workload")
-    if found is not None and found.image_id in ids:
-        running = found.state == "running"
-        lab.docker.start([] if running else [name])
-    else:
-        lab.docker.remove_containers([found.id] if found else [])
-        labels = [f"--label={key}={value}" for key, value in lab.labels("client").items()]
-        network = [f"--network={subnet.docker_network}", f"--ip={subnet.lab_address(0)}"]
-        argv = ["docker", "run", "--detach", f"--name={name}", f"--hostname={name}", *network]
-        argv += ["--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--restart=on-failure:1"]
-        lab.run([*argv, "--init", *labels, reference, "serve", "--http", "8080", "80"])
+    internet = lab.plan.internet
+    if internet is None:
+        return CACHED
+    name = name_of(lab, "client")
+    changed = have_running(lab, client_container(lab, internet), look(lab, name))
     # A running one may have started anew, or its `up` may have been killed: it has no routes then.
-    _route(lab, subnet, name)
-    return not running
+    lab.docker.exec(name, ["ip", "-batch", "-"], input=_routes(lab, internet))
+    return name if changed else CACHED
 
 
-def _route(lab: Lab, subnet: Subnet, name: str) -> None:
-    batch = unreachable_batch(lab.plan.held_inside())
-    batch += "".join(
-        f"route replace {cluster.external_pool} dev eth0 scope link\n"
-        for cluster in lab.plan.clusters
-        if cluster.subnet == subnet
+def client_name(lab: Lab) -> str:
+    """The client's container name. LabError where the topology has no internet, and so none."""
+    if lab.plan.internet is None:
+        raise LabError(
+            f"Lab {lab.name} has no client, as its topology has no internet",
+            "declare `internet:` with a range",
+        )
+    return name_of(lab, "client")
+
+
+def client_container(lab: Lab, internet: Internet) -> Wanted:
+    """The container."""
+    return Wanted(
+        name=name_of(lab, "client"),
+        role="client",
+        image="workload",
+        network=internet.docker_network,
+        arguments=(
+            *(f"--ip={internet.client}", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW"),
+            "--restart=on-failure:1",
+        ),
+        command=("serve", "--http", "8080", "80"),
     )
-    lab.docker.exec(name, ["ip", "-batch", "-"], input=batch)
+
+
+def _routes(lab: Lab, internet: Internet) -> str:
+    """Nowhere but to the router. What is public is named, as it is of what is held."""
+    public = [lab.plan.external_range, lab.plan.frontend_range]
+    held = unreachable_batch(lab.plan.held_inside())
+    default = f"route replace default via {internet.router} dev eth0\n"
+    return held + via_batch(internet.router, "eth0", public) + default

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -15,6 +16,9 @@ LABEL = "gkelab.lab"  # its value is the lab's name
 ROLE = "gkelab.role"
 PLAN = "gkelab.plan"  # on networks: the resolved topology, from which a lab is found again
 SUPPLIER = "gkelab.images"  # on networks: the supplier that this lab's images come from
+# How docker says that a container cannot have the host's port that it is to publish; the system
+# says it in words of its own.
+PORT_TAKEN = re.compile(r"([0-9.]+:\d+)\b.*already (?:allocated|in use)")
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,8 @@ class Docker:
 
     def containers(self, labels: Mapping[str, str | None]) -> list[Container]:
         """All containers, running or not, that carry these labels (None: with any value)."""
-        ids = self.run(
-            ["docker", "ps", "--all", "--no-trunc", "--quiet", *_filters(labels)]
-        ).stdout.split()
-        return self._inspect(ids)
+        found = [_container(raw) for raw in self.labelled(labels)]
+        return sorted(found, key=lambda container: container.name)
 
     def container(self, name: str) -> Container | None:
         """One container by name or id."""
@@ -87,14 +89,15 @@ class Docker:
     def create_network(
         self,
         name: str,
-        subnet: IPv4Network,
+        subnet: IPv4Network | None,
         gateway: str,
         labels: Mapping[str, str],
         options: Mapping[str, str],
     ) -> None:
-        """A bridge network with a fixed subnet. `options` are driver options."""
+        """A bridge network with a fixed subnet; with None, docker chooses one. `options` are
+        driver options."""
         argv = ["docker", "network", "create", "--driver", "bridge"]
-        argv += ["--subnet", str(subnet), "--gateway", gateway]
+        argv += ["--subnet", str(subnet), "--gateway", gateway] if subnet else []
         argv += [word for pair in options.items() for word in ("--opt", "=".join(pair))]
         self.run([*argv, *_labels(labels), name])
 
@@ -102,6 +105,32 @@ class Docker:
         """Remove networks by id."""
         if ids:
             self.run(["docker", "network", "rm", *ids])
+
+    def connect(self, network: str, address: str, container: str) -> None:
+        """Put a container, which need not run, on a further network with a fixed address."""
+        self.run(["docker", "network", "connect", "--ip", address, network, container])
+
+    def volume(self, name: str) -> Mapping[str, str] | None:
+        """A volume's labels; None where there is none of that name."""
+        found = self.run(["docker", "volume", "inspect", name], check=False)
+        if found.code != 0:
+            return None
+        labels: dict[str, str] = json.loads(found.stdout)[0].get("Labels") or {}
+        return labels
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """A volume that outlives the containers that mount it."""
+        self.run(["docker", "volume", "create", *_labels(labels), name])
+
+    def volumes(self, labels: Mapping[str, str | None]) -> list[str]:
+        """The names of the volumes that carry these labels."""
+        listed = self.run(["docker", "volume", "ls", "--quiet", *_filters(labels)])
+        return listed.stdout.split()
+
+    def remove_volumes(self, names: Sequence[str]) -> None:
+        """Remove volumes, with what is in them."""
+        if names:
+            self.run(["docker", "volume", "rm", *names])
 
     def remove_containers(self, ids: Sequence[str]) -> None:
         """Kill and remove containers by id, with the volumes that are theirs alone."""
@@ -143,6 +172,15 @@ class Docker:
         listed: list[dict[str, Any]] = json.loads(self.run(argv).stdout) if names else []
         return listed
 
+    def labelled(self, labels: Mapping[str, str | None]) -> list[dict[str, Any]]:
+        """All that docker says of the containers, running or not, that carry these labels."""
+        argv = ["docker", "ps", "--all", "--no-trunc", "--quiet", *_filters(labels)]
+        ids = self.run(argv).stdout.split()
+        # One that goes away between the listing and now is no error.
+        said = self.run(["docker", "container", "inspect", *ids], check=False) if ids else None
+        listed: list[dict[str, Any]] = json.loads(said.stdout or "[]") if said else []
+        return listed
+
     def logs(self, container: str, *, tail: int) -> str:
         """The last lines of what a container wrote, each with its time."""
         said = self.run(["docker", "logs", "--timestamps", f"--tail={tail}", container])
@@ -177,14 +215,6 @@ class Docker:
     def load(self, archive: Path) -> None:
         """Load the images of an archive."""
         self.run(["docker", "load", "--quiet", "--input", str(archive)])
-
-    def _inspect(self, ids: Sequence[str]) -> list[Container]:
-        if not ids:
-            return []
-        # One that goes away between the listing and now is no error.
-        listed = self.run(["docker", "container", "inspect", *ids], check=False).stdout
-        found = [_container(raw) for raw in json.loads(listed or "[]")]
-        return sorted(found, key=lambda container: container.name)
 
 
 def _filters(labels: Mapping[str, str | None]) -> list[str]:

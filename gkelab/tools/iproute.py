@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from gkelab.shell import Runner
 
@@ -66,6 +66,17 @@ def unreachable_batch(ranges: Sequence[IPv4Network]) -> str:
     """The routes that stand under made-up ranges, for `ip -batch`."""
     lines = (f"route replace {' '.join(unreachable_words(network))}\n" for network in ranges)
     return "".join(lines)
+
+
+def via_batch(gateway: IPv4Address, device: str, ranges: Sequence[IPv4Network]) -> str:
+    """Routes to ranges by way of a gateway, for `ip -batch`: also in place of those that the
+    kernel made for what is on its link."""
+    return "".join(f"route replace {network} via {gateway} dev {device}\n" for network in ranges)
+
+
+def link_batch(device: str, addresses: Sequence[IPv4Address]) -> str:
+    """Single addresses that are on a device's link, for `ip -batch`."""
+    return "".join(f"route replace {one}/32 dev {device} scope link\n" for one in addresses)
 
 
 def parse_routes(text: str) -> list[Route]:

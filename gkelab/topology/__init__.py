@@ -1,6 +1,7 @@
 """A lab in GKE's vocabulary: read from clusters/*.yaml (`load`), made concrete (`resolve`)."""
 
 from gkelab.topology.choose import Claim, resolve
+from gkelab.topology.fields import Size
 from gkelab.topology.lab import ResolvedTopology
 from gkelab.topology.model import (
     ClusterSpec,
@@ -9,23 +10,33 @@ from gkelab.topology.model import (
     NodePoolSpec,
     OnPremSpec,
     SecondaryRangeSpec,
-    Size,
     SubnetSpec,
     Topology,
 )
 from gkelab.topology.plan import (
+    AliasRange,
     Cluster,
+    Internet,
+    Latency,
     Node,
     Role,
     Subnet,
+    Vm,
     docker_network_name,
 )
 from gkelab.topology.read import load, parse
+from gkelab.topology.vpc_model import FirewallSpec, InternetSpec, LatencySpec, VmSpec
 
 __all__ = [
+    "AliasRange",
     "Claim",
     "Cluster",
     "ClusterSpec",
+    "FirewallSpec",
+    "Internet",
+    "InternetSpec",
+    "Latency",
+    "LatencySpec",
     "LoadBalancingSpec",
     "NetworkSpec",
     "Node",
@@ -38,6 +49,8 @@ __all__ = [
     "Subnet",
     "SubnetSpec",
     "Topology",
+    "Vm",
+    "VmSpec",
     "docker_network_name",
     "load",
     "parse",

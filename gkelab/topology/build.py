@@ -1,18 +1,20 @@
-"""From a checked topology and the ranges chosen for it to its subnets and clusters."""
+"""From a checked topology and the ranges chosen for it to its subnets, clusters and VMs."""
 
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 
 from gkelab import ipam
 from gkelab.topology import layout
-from gkelab.topology.model import ClusterSpec, Size, SubnetSpec, Topology
-from gkelab.topology.plan import Cluster, Node, Subnet, docker_network_name
+from gkelab.topology.fields import Size
+from gkelab.topology.model import ClusterSpec, SubnetSpec, Topology
+from gkelab.topology.plan import AliasRange, Cluster, Node, Subnet, Vm, docker_network_name
+from gkelab.topology.vpc_model import VmSpec
 
 
 def build(
     topology: Topology, chosen: Mapping[str, IPv4Network]
-) -> tuple[tuple[Subnet, ...], tuple[Cluster, ...]]:
-    """The subnets and clusters of a topology that passed the checks.
+) -> tuple[tuple[Subnet, ...], tuple[Cluster, ...], tuple[Vm, ...]]:
+    """The subnets, clusters and VMs of a topology that passed the checks.
 
     `chosen` has a network of the right size for each range declared by size, by
     "subnet/rangeName"; else KeyError or ValueError.
@@ -29,7 +31,10 @@ def build(
         _cluster(topology, spec, subnets[spec.subnetwork], layouts[spec.subnetwork], pool)
         for spec, pool in zip(topology.clusters, pools, strict=True)
     )
-    return tuple(subnets.values()), clusters
+    vms = tuple(
+        _vm(topology, vm, subnets[vm.subnetwork], layouts[vm.subnetwork]) for vm in topology.vms
+    )
+    return tuple(subnets.values()), clusters, vms
 
 
 def _laid_out(topology: Topology, subnet: str) -> layout.SubnetLayout:
@@ -64,6 +69,35 @@ def _subnet(
         secondary_ranges=secondary_ranges,
         internal_pools=tuple(addresses.internal_pools.values()),
         node_addresses=tuple(a for group in addresses.node_addresses.values() for a in group),
+        vm_ranges=(
+            *map(IPv4Network, addresses.vm_addresses.values()),
+            *addresses.aliases.values(),
+        ),
+    )
+
+
+def _vm(topology: Topology, spec: VmSpec, subnet: Subnet, addresses: layout.SubnetLayout) -> Vm:
+    placed = dict(addresses.aliases)
+    for name, network in subnet.secondary_ranges.items():
+        found = layout.place_aliases(topology.vms_of(subnet.name), name, network)
+        if found is None:
+            raise ValueError(f"secondary range {name} is too small")
+        placed |= found
+    aliases = (
+        AliasRange(alias.subnetwork_range_name or "", placed[spec.name, index])
+        for index, alias in enumerate(spec.alias_ip_ranges)
+    )
+    return Vm(
+        name=spec.name,
+        region=spec.region,
+        zone=spec.zone,
+        subnet=subnet,
+        machine_type=spec.machine_type,
+        address=addresses.vm_addresses[spec.name],
+        alias_ranges=tuple(aliases),
+        tags=spec.tags,
+        can_ip_forward=spec.can_ip_forward,
+        public=spec.public,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from gkelab.topology import vpc_checks
 from gkelab.topology.model import ClusterSpec, SubnetSpec, Topology
 from gkelab.topology.problem import Problem, listing, twice
 from gkelab.topology.ranges import range_problems
@@ -12,7 +13,13 @@ def problems(topology: Topology) -> list[Problem]:
 
     Ranges are looked at only when every name refers to something.
     """
-    return [*_names(topology), *_references(topology)] or range_problems(topology)
+    found = [
+        *_names(topology),
+        *vpc_checks.names(topology),
+        *_references(topology),
+        *vpc_checks.references(topology),
+    ]
+    return found or range_problems(topology)
 
 
 def _names(topology: Topology) -> Iterator[Problem]:

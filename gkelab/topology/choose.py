@@ -6,8 +6,9 @@ from ipaddress import IPv4Network
 
 from gkelab import ipam
 from gkelab.errors import LabError
+from gkelab.topology.fields import Size
 from gkelab.topology.lab import ResolvedTopology
-from gkelab.topology.model import Size, Topology
+from gkelab.topology.model import Topology
 from gkelab.topology.problem import Problem, refuse
 from gkelab.topology.ranges import RESERVED_RANGES, declared_networks, secondary_field
 

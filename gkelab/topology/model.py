@@ -6,180 +6,66 @@ wrong in itself; what is wrong beside something else is for `checks`.
 
 import hashlib
 import json
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    PrivateAttr,
-)
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, PrivateAttr
 
 from gkelab import ipam
+from gkelab.topology.fields import (
+    ClusterName,
+    LabName,
+    Location,
+    MachineType,
+    MaxPods,
+    Network,
+    NetworkOrSize,
+    ProjectId,
+    Region,
+    ResourceName,
+    Spec,
+    Zone,
+    as_tuple,
+)
+from gkelab.topology.vpc_model import FirewallSpec, InternetSpec, LatencySpec, VmSpec
 
-# Sizes that a secondary range can have when it is given as a size alone.
-_SIZES = range(8, 30)
-
-
-@dataclass(frozen=True)
-class Size:
-    """A range given by its size alone, as gcloud takes it: `/20`. `resolve` finds a network."""
-
-    prefixlen: int
-
-    def __str__(self) -> str:
-        return f"/{self.prefixlen}"
-
-
-def refusal(what: str, remedy: str) -> PydanticCustomError:
-    """An error for a validator to raise: `what` follows the field's path in the sentence."""
-    return PydanticCustomError("refused", "{what}", {"what": what, "remedy": remedy})
-
-
-def _network(value: object) -> IPv4Network:
-    if isinstance(value, IPv4Network):
-        return value
-    if not isinstance(value, str) or "/" not in value:
-        raise refusal(f"is {value!r}, not a network", "write it as 10.0.0.0/20")
-    try:
-        network = ip_network(value, strict=False)
-    except ValueError:
-        raise refusal(f"is {value!r}, not a network", "write it as 10.0.0.0/20") from None
-    if isinstance(network, IPv6Network):
-        raise refusal(f"is {value}, an IPv6 network", "use an IPv4 network")
-    address, _, prefixlen = value.partition("/")
-    if address != str(network[0]):
-        raise refusal(f"is {value}, which has host bits set", f"write {network}")
-    if prefixlen != str(network.prefixlen):
-        raise refusal(f"is {value!r}, not a network with a prefix length", f"write {network}")
-    return network
+# Names of the lab's own docker networks, which no subnet can have.
+INTERNET, MANAGEMENT = "internet", "management"
 
 
-def _network_or_size(value: object) -> IPv4Network | Size:
-    if isinstance(value, Size):
-        return value
-    if not isinstance(value, str) or not re.fullmatch(r"/\d{1,4}", value):
-        return _network(value)
-    size = int(value[1:])
-    if size not in _SIZES:
-        raise refusal(
-            f"is {value}, outside /{_SIZES[0]} to /{_SIZES[-1]}",
-            f"choose a size from /{_SIZES[0]} to /{_SIZES[-1]}",
-        )
-    return Size(size)
-
-
-def _name(longest: int) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        if not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", value) or len(value) > longest:
-            raise refusal(
-                f"is {value!r}, not a name of at most {longest} lower-case letters, digits and "
-                "hyphens that starts with a letter",
-                "choose such a name",
-            )
-        return value
-
-    return check
-
-
-def _matching(pattern: str, kind: str, example: str) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise refusal(f"is {value!r}, not {kind}", f"write it as {example}")
-        return value
-
-    return check
-
-
-def _max_pods(value: int) -> int:
-    if not ipam.MIN_PODS_PER_NODE <= value <= ipam.MAX_PODS_PER_NODE:
-        raise refusal(
-            f"is {value}, outside GKE's {ipam.MIN_PODS_PER_NODE} to {ipam.MAX_PODS_PER_NODE}",
-            "choose a number of pods within these",
-        )
-    return value
-
-
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-_REGION = r"[a-z]+-[a-z]+[0-9]+"
-
-Network = Annotated[IPv4Network, PlainValidator(_network), PlainSerializer(str)]
-NetworkOrSize = Annotated[
-    IPv4Network | Size, PlainValidator(_network_or_size), PlainSerializer(str)
-]
-# A lab's name goes into the names of containers, a cluster's into those of its nodes.
-LabName = Annotated[str, AfterValidator(_name(20))]
-ClusterName = Annotated[str, AfterValidator(_name(40))]
-ResourceName = Annotated[str, AfterValidator(_name(63))]
-ProjectId = Annotated[
-    str,
-    AfterValidator(_matching(r"[a-z][-a-z0-9]{4,28}[a-z0-9]", "a project id", "my-project-1")),
-]
-Region = Annotated[str, AfterValidator(_matching(_REGION, "a region", "us-central1"))]
-Zone = Annotated[str, AfterValidator(_matching(_REGION + "-[a-z]", "a zone", "us-central1-a"))]
-Location = Annotated[
-    str,
-    AfterValidator(
-        _matching(_REGION + "(-[a-z])?", "a region or a zone", "us-central1 or us-central1-a")
-    ),
-]
-MachineType = Annotated[
-    str, AfterValidator(_matching(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", "a machine type", "e2-medium"))
-]
-MaxPods = Annotated[int, AfterValidator(_max_pods)]
-
-
-class _Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel)
-
-
-class SecondaryRangeSpec(_Spec):
+class SecondaryRangeSpec(Spec):
     """A named alias IP range of a subnet."""
 
     range_name: ResourceName
     ip_cidr_range: NetworkOrSize
 
 
-class SubnetSpec(_Spec):
+class SubnetSpec(Spec):
     """A subnet: nodes take addresses from its primary range."""
 
     name: ResourceName
     region: Region
     ip_cidr_range: Network
-    secondary_ip_ranges: Annotated[tuple[SecondaryRangeSpec, ...], BeforeValidator(_tuple)] = ()
+    secondary_ip_ranges: Annotated[tuple[SecondaryRangeSpec, ...], BeforeValidator(as_tuple)] = ()
 
 
-class NetworkSpec(_Spec):
+class NetworkSpec(Spec):
     """The VPC network."""
 
     name: ResourceName = "default"
-    subnets: Annotated[tuple[SubnetSpec, ...], BeforeValidator(_tuple), Field(min_length=1)]
+    subnets: Annotated[tuple[SubnetSpec, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 
 
-class NodePoolSpec(_Spec):
+class NodePoolSpec(Spec):
     """A node pool: `node_count` nodes in each of its zones, as with gcloud."""
 
     name: ClusterName
     # Empty: the cluster's own zone. A regional cluster must name its pools' zones.
-    locations: Annotated[tuple[Zone, ...], BeforeValidator(_tuple)] = ()
+    locations: Annotated[tuple[Zone, ...], BeforeValidator(as_tuple)] = ()
     node_count: Annotated[int, Field(ge=1, le=1000)] = 1
     machine_type: MachineType = "e2-standard-4"
 
 
-class ClusterSpec(_Spec):
+class ClusterSpec(Spec):
     """A VPC-native cluster."""
 
     name: ClusterName
@@ -188,7 +74,7 @@ class ClusterSpec(_Spec):
     cluster_secondary_range_name: ResourceName
     services_secondary_range_name: ResourceName
     max_pods_per_node: MaxPods = ipam.DEFAULT_PODS_PER_NODE
-    node_pools: Annotated[tuple[NodePoolSpec, ...], BeforeValidator(_tuple), Field(min_length=1)]
+    node_pools: Annotated[tuple[NodePoolSpec, ...], BeforeValidator(as_tuple), Field(min_length=1)]
     # Addresses for internal load balancers, in the subnet's primary range; None: the lab chooses.
     internal_range: Network | None = None
 
@@ -209,28 +95,32 @@ class ClusterSpec(_Spec):
         return 1 + sum(pool.node_count * len(self.pool_zones(pool)) for pool in self.node_pools)
 
 
-class LoadBalancingSpec(_Spec):
+class LoadBalancingSpec(Spec):
     """Where load balancers' public addresses come from."""
 
     external_range: Network
     frontend_range: Network
 
 
-class OnPremSpec(_Spec):
+class OnPremSpec(Spec):
     """The network at the other end of the interconnect."""
 
     range: Network
 
 
-class Topology(_Spec):
+class Topology(Spec):
     """A lab, as declared. Made by `load` and `parse`, which also run the checks across fields."""
 
     name: LabName
     project: ProjectId = "gkelab"
     network: NetworkSpec
-    clusters: Annotated[tuple[ClusterSpec, ...], BeforeValidator(_tuple), Field(min_length=1)]
+    clusters: Annotated[tuple[ClusterSpec, ...], BeforeValidator(as_tuple), Field(min_length=1)]
     load_balancing: LoadBalancingSpec
     on_prem: OnPremSpec | None = None
+    internet: InternetSpec | None = None
+    vms: Annotated[tuple[VmSpec, ...], BeforeValidator(as_tuple)] = ()
+    firewalls: Annotated[tuple[FirewallSpec, ...], BeforeValidator(as_tuple)] = ()
+    latency: Annotated[tuple[LatencySpec, ...], BeforeValidator(as_tuple)] = ()
 
     _source: str = PrivateAttr(default="topology")
 
@@ -247,6 +137,10 @@ class Topology(_Spec):
     def clusters_of(self, subnet: str) -> tuple[ClusterSpec, ...]:
         """The clusters whose nodes are in the named subnet, as declared."""
         return tuple(cluster for cluster in self.clusters if cluster.subnetwork == subnet)
+
+    def vms_of(self, subnet: str) -> tuple[VmSpec, ...]:
+        """The VMs in the named subnet, as declared."""
+        return tuple(vm for vm in self.vms if vm.subnetwork == subnet)
 
     def to_dict(self) -> dict[str, Any]:
         """The file's content without what is default anyway; `parse` takes it back."""

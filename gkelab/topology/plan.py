@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 from itertools import islice
 from typing import Literal
@@ -33,7 +34,8 @@ class Subnet:
     """A subnet of the VPC, which is one docker network.
 
     `gateway` is the VPC router's address; `bridge_address` is the second-to-last, which Google
-    reserves and the lab gives to docker's bridge. `secondary_ranges` are by range name.
+    reserves and the lab gives to docker's bridge. `secondary_ranges` are by range name;
+    `vm_ranges` are what VMs have of the primary range, addresses and alias ranges.
     """
 
     name: str
@@ -45,15 +47,17 @@ class Subnet:
     secondary_ranges: Mapping[str, IPv4Network] = field(hash=False)
     internal_pools: tuple[IPv4Network, ...]
     node_addresses: tuple[IPv4Address, ...]
+    vm_ranges: tuple[IPv4Network, ...] = ()
 
     def lab_address(self, index: int) -> IPv4Address:
-        """The address of the lab's container `index` (0 on) that is no node.
+        """The address of the lab's container `index` (0 on) that is no machine of the VPC.
 
-        Counted from the top of the primary range, beside nodes and internal pools; the same as
-        long as the primary range and declared internal ranges are. LabError when there are no
+        Counted from the top of the primary range, beside nodes, VMs and internal pools; the same
+        as long as the primary range and what is declared of it are. LabError when there are no
         more.
         """
-        free = ipam.assignable_addresses(self.primary, self.internal_pools, descending=True)
+        kept = (*self.internal_pools, *self.vm_ranges)
+        free = ipam.assignable_addresses(self.primary, kept, descending=True)
         nodes = set(self.node_addresses)
         address = next(islice((a for a in free if a not in nodes), index, None), None)
         if address is None:
@@ -92,6 +96,51 @@ class Cluster:
     def workers(self) -> tuple[Node, ...]:
         """The nodes of the cluster's pools."""
         return self.nodes[1:]
+
+
+@dataclass(frozen=True)
+class AliasRange:
+    """An alias range of a VM, in a secondary range of its subnet; "" is the primary one."""
+
+    range_name: str
+    network: IPv4Network
+
+
+@dataclass(frozen=True)
+class Vm:
+    """A VM of the VPC that is no node. `public`: it has an address outside, which the cloud
+    chooses."""
+
+    name: str
+    region: str
+    zone: str
+    subnet: Subnet
+    machine_type: str
+    address: IPv4Address
+    alias_ranges: tuple[AliasRange, ...]
+    tags: tuple[str, ...]
+    can_ip_forward: bool
+    public: bool
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What packets between two regions take, each way."""
+
+    between: tuple[str, str]
+    one_way: timedelta
+
+
+@dataclass(frozen=True)
+class Internet:
+    """The network outside of the VPC, one docker network: the VPC router is at `router`, the
+    first client at `client`, docker's bridge at `bridge_address`."""
+
+    docker_network: str
+    range: IPv4Network
+    router: IPv4Address
+    client: IPv4Address
+    bridge_address: IPv4Address
 
 
 def docker_network_name(lab: str, subnet: str) -> str:

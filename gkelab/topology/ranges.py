@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from gkelab import ipam
-from gkelab.topology import layout
-from gkelab.topology.model import ClusterSpec, Size, SubnetSpec, Topology
+from gkelab.topology import layout, vm_ranges
+from gkelab.topology.fields import Size
+from gkelab.topology.model import ClusterSpec, SubnetSpec, Topology
 from gkelab.topology.problem import Problem, count, listing
 
 # Ranges that mean something else to every host, or to Google.
@@ -17,12 +18,18 @@ RESERVED_RANGES: tuple[tuple[str, IPv4Network], ...] = (
     ("the multicast range", IPv4Network("224.0.0.0/4")),
     ("the broadcast address", IPv4Network("255.255.255.255/32")),
 )
+_SMALLEST_INTERNET = 29
 
 
 def range_problems(topology: Topology) -> list[Problem]:
     """Overlaps and sizes; how much fits only where these are right."""
-    found = [*_overlaps(topology), *_sizes(topology), *_internal_ranges(topology)]
-    return found or list(_capacities(topology))
+    found = [
+        *_overlaps(topology),
+        *_sizes(topology),
+        *_internal_ranges(topology),
+        *vm_ranges.declared_problems(topology),
+    ]
+    return found or [*_capacities(topology), *vm_ranges.capacity_problems(topology)]
 
 
 def subnet_field(index: int) -> str:
@@ -46,6 +53,8 @@ def declared_networks(topology: Topology) -> list[tuple[str, IPv4Network]]:
     found.append(("loadBalancing.frontendRange", topology.load_balancing.frontend_range))
     if topology.on_prem:
         found.append(("onPrem.range", topology.on_prem.range))
+    if topology.internet:
+        found.append(("internet.range", topology.internet.range))
     return [(field, value) for field, value in found if isinstance(value, IPv4Network)]
 
 
@@ -72,6 +81,13 @@ def _sizes(topology: Topology) -> Iterator[Problem]:
                 f"{primary} is smaller than /{ipam.SMALLEST_SUBNET}, a VPC's smallest subnet",
                 f"use /{ipam.SMALLEST_SUBNET} or larger",
             )
+    if topology.internet and topology.internet.range.prefixlen > _SMALLEST_INTERNET:
+        yield Problem(
+            "internet.range",
+            f"{topology.internet.range} is too small for the VPC's router, a client and docker's "
+            "bridge",
+            f"use /{_SMALLEST_INTERNET} or larger",
+        )
     clusters = len(topology.clusters)
     external = topology.load_balancing.external_range
     if layout.external_pools(external, clusters) is None:
@@ -184,9 +200,11 @@ def _primary_range(topology: Topology, index: int, subnet: SubnetSpec) -> Iterat
             "use a larger range or fewer nodes",
         )
     elif layout.subnet_layout(topology, subnet.name) is None:
+        number = len(topology.vms_of(subnet.name))
+        vms = f", {count(number, 'VM')}" if number else ""
         yield Problem(
             subnet_field(index),
             f"{primary} holds {limit} addresses, too few for {count(nodes, 'node')} of clusters "
-            f"{users}, an internal pool each and a container of the lab",
+            f"{users}, an internal pool each{vms} and a container of the lab",
             "use a larger range",
         )

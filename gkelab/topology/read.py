@@ -106,7 +106,10 @@ _SENTENCES = {
     "string_type": ("is {shown}, not text", "write it as text, in quotes"),
     "tuple_type": ("is {shown}, not a list", "write it as a list"),
     "model_type": ("is {shown}, not a mapping", "write it as a mapping of keys to values"),
+    "bool_type": ("is {shown}, not true or false", "write true or false"),
+    "literal_error": ("is {shown}, not {expected}", "write it so"),
     "too_short": ("is empty", "give at least one"),
+    "too_long": ("has {actual_length} entries, more than {max_length}", "leave some out"),
     "greater_than_equal": ("is {shown}, less than {ge}", "use {ge} or more"),
     "less_than_equal": ("is {shown}, more than {le}", "use {le} or less"),
 }

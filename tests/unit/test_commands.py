@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -211,6 +213,51 @@ def test_up_chooses_the_supplier_once(
     assert suppliers == [after or "built"]
 
 
+# --- words after --
+
+
+@pytest.mark.parametrize(
+    ("argv", "remainder", "words"),
+    [
+        (
+            ["invoke", "gcloud", "--", "compute", "networks"],
+            "compute networks",
+            ["compute", "networks"],
+        ),
+        # What has a space in it is one word, as it was typed.
+        (["inv", "gcloud", "--", "--filter=a AND b"], "--filter=a AND b", ["--filter=a AND b"]),
+        (
+            ["inv", "kubectl", "--", "exec", "x", "--", "ls"],
+            "exec x -- ls",
+            ["exec", "x", "--", "ls"],
+        ),
+        (["inv", "kubectl"], "", []),
+        # Called from elsewhere: by its text, as a shell would take it.
+        (["pytest"], "get 'a b'", ["get", "a b"]),
+        (["pytest", "--", "other"], "get pods", ["get", "pods"]),
+    ],
+)
+def test_words_as_they_were_typed(argv: list[str], remainder: str, words: list[str]) -> None:
+    assert commands.words_after(remainder, argv) == words
+
+
+def test_the_cloud_of_the_environment_and_of_the_lab(
+    machine: Recorder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(commands, "find_labs", lambda _: labs("vpc-native"))
+    endpoint, project = "CLOUDSDK_API_ENDPOINT_OVERRIDES_COMPUTE", "CLOUDSDK_CORE_PROJECT"
+    monkeypatch.delenv(endpoint, raising=False)
+    with pytest.raises(LabError, match=r"the lab's cloud is not known here\. Run: invoke up"):
+        commands.cloud_of(None)
+    folder = tmp_path / "state" / "vpc-native"
+    folder.mkdir(parents=True)
+    (folder / "cloud.json").write_text('{"endpoint": "http://127.0.0.1:7", "project": "p"}')
+    assert commands.cloud_of(None).endpoint == "http://127.0.0.1:7"
+    monkeypatch.setenv(endpoint, "http://127.0.0.1:9/compute/v1/")
+    monkeypatch.setenv(project, "other")
+    assert commands.cloud_of("nothing").project == "other"
+
+
 # --- programs that a command becomes
 
 
@@ -346,3 +393,33 @@ def test_an_interruption_says_how_to_go_on(
         raise KeyboardInterrupt
     assert codes == [130]
     assert "`invoke up` goes on from here" in capsys.readouterr().err
+
+
+def test_ssh_leads_into_a_machine(machine: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of()
+    raw = {
+        "Id": "c1",
+        "Name": "/small-worker",
+        "State": {"Status": "running"},
+        "Config": {"Image": "", "Labels": {"gkelab.lab": plan.name, "gkelab.role": "node"}},
+        "NetworkSettings": {"Networks": {}},
+        "Mounts": [],
+    }
+    ps = [
+        "docker",
+        "ps",
+        "--all",
+        "--no-trunc",
+        "--quiet",
+        "--filter",
+        f"label=gkelab.lab={plan.name}",
+    ]
+    machine.handle(ps, "c1\n")
+    machine.handle(["docker", "container", "inspect", "c1"], json.dumps([raw]))
+    became: list[list[str]] = []
+    monkeypatch.setattr(commands, "find_lab", lambda _: Found(plan.name, plan, "built"))
+    monkeypatch.setattr(commands, "_become", became.append)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    commands.ssh(None, "small-worker", ["ip", "route"])
+    assert became == [["/usr/bin/docker", "exec", "--interactive", "c1", "ip", "route"]]

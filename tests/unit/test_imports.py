@@ -34,8 +34,13 @@ MAY = {
     # One program each: words out, dataclasses in.
     "tools": ("shell", "topology"),
     # The local Google Cloud: its server stands on the ground, its client and what uses it too.
-    "cloud": ("errors", "topology", "ipam"),
+    "cloud": ("errors", "files", "topology", "ipam"),
     "cloud.api": ("errors", "ipam"),
+    # What makes its state real or writes to it is a program of its own, beside the lab's.
+    "cloud.machines": ("errors", "files", "ipam", "shell", "tools"),
+    "cloud.controllers": ("errors", "files"),
+    # All that the router's image has of gkelab (versions.toml).
+    "cloud.router": ("errors", "files", "ipam", "shell"),
     # Where programs, charts and images come from; what a host must have.
     "supply": ("errors", "graph", "shell", "timeouts", "tools", "topology", "wait"),
     "host": (
@@ -55,9 +60,12 @@ MAY = {
     "access": ("errors", "kubeconfig", "lab", "tools", "topology"),
     "applied": ("supply.cache", "tools.kubectl"),
     "render": ("errors", "lab", "supply.cache"),
+    "containers": ("errors", "lab", "supply.archive", "supply.cache", "tools.docker"),
     "steps": (
-        *("access", "applied", "errors", "graph", "lab", "render"),
+        *("access", "applied", "containers", "errors", "graph", "ipam", "lab", "render"),
         *("shell", "tools", "topology", "wait"),
+        # What writes to the cloud, and nothing of what makes it real.
+        *("cloud.ensure", "cloud.place", "cloud.resources", "cloud.rest"),
         *("host.prepare", "supply.imagestore"),  # where nodes mount what
         "supply.archive",
     ),
@@ -67,12 +75,16 @@ MAY = {
         *("tools.docker", "topology"),
     ),
     "down": ("errors", "find", "kubeconfig", "paths", "shell", "supply.imagestore", "tools"),
-    "faults": ("errors", "lab", "steps", "tools", "topology", "wait"),
-    "status": ("ipam", "lab", "shell", "steps", "tools", "topology"),
+    "faults": ("containers", "errors", "ipam", "lab", "steps", "tools", "topology", "wait"),
+    "status": ("ipam", "lab", "shell", "status_vpc", "steps", "tools", "topology"),
+    "status_vpc": ("cloud.place", "cloud.rest", "containers", "errors", "lab"),
+    # The VPC, as the cloud's client tells of it.
+    "vpc": ("cloud.client", "ipam", "topology"),
     # What tells of a lab that does not do what it should, and of what was proven.
     "diagnosis": (
-        *("access", "errors", "lab", "render", "shell", "tools", "topology"),
+        *("access", "containers", "errors", "lab", "render", "shell", "tools", "topology"),
         *("steps", "supply.pins"),
+        *("cloud.place", "cloud.rest"),
     ),
     "leftovers": ("lab",),
     "results": ("supply.pins",),
@@ -81,7 +93,17 @@ MAY = {
     "page": ("proof", "results"),
 }
 # The commands use all of it, and only they and tasks.py use them.
-COMMANDS = ("commands", "images", "logs", "report", "testing", "bench", "naive", "faults.bench")
+COMMANDS = (
+    "commands",
+    "images",
+    "logs",
+    "report",
+    "testing",
+    "bench",
+    "naive",
+    "faults.bench",
+    "vpc.commands",
+)
 # What a package's modules never import of each other.
 APART = ("gkelab.steps",)
 # Of tests, for tests: top-level names that a folder's files may import, beside the library.
@@ -178,7 +200,7 @@ def of_tests(code: Sources) -> Iterator[str]:
 
 
 def of_tasks(code: Sources) -> Iterator[str]:
-    library = ("shlex",)
+    library = ("sys",)
     for module, target in imports(code):
         if module == "tasks" and target.split(".")[0] not in ("invoke", "gkelab", *library):
             yield f"{module} imports {target}"

@@ -333,7 +333,7 @@ def test_clusters_of_a_subnet_share_it_without_meeting() -> None:
     assert len({c.pod_range for c in plan.clusters}) == 2
 
 
-@pytest.mark.parametrize(("clusters", "prefixlen"), [(1, 26), (4, 26), (5, 27), (8, 27), (9, 28)])
+@pytest.mark.parametrize(("clusters", "prefixlen"), [(1, 26), (3, 26), (4, 27), (7, 27), (8, 28)])
 def test_external_pools_are_equal_and_apart(clusters: int, prefixlen: int) -> None:
     data = copy.deepcopy(BASE)
     ranges = data["network"]["subnets"][0]["secondaryIpRanges"]
@@ -351,6 +351,8 @@ def test_external_pools_are_equal_and_apart(clusters: int, prefixlen: int) -> No
     pools = [cluster.external_pool for cluster in resolve(parse(data)).clusters]
     assert {pool.prefixlen for pool in pools} == {prefixlen}
     assert not ipam.overlaps([("", pool) for pool in pools])
+    # What is left is for machines.
+    assert sum(pool.num_addresses for pool in pools) < 256
     assert all(pool.subnet_of(IPv4Network("203.0.113.0/24")) for pool in pools)
 
 

@@ -28,9 +28,9 @@ FIELDS = [
         "clusters[0].maxPods is an unknown key. Write it as maxPodsPerNode.",
     ),
     (
-        {"vms": []},
-        "vms is an unknown key. Use one of name, project, network, clusters, loadBalancing, "
-        "onPrem.",
+        {"peers": []},
+        "peers is an unknown key. Use one of name, project, network, clusters, loadBalancing, "
+        "onPrem, internet, vms, firewalls, latency.",
     ),
     ({"name": None}, "name is missing. Add it."),
     ({"loadBalancing": None}, "loadBalancing is missing. Add it."),

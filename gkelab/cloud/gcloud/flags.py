@@ -108,3 +108,25 @@ def aliases(value: str) -> list[dict[str, str]]:
             alias = {"ipCidrRange": network}
             found.append({**alias, **({"subnetworkRangeName": name} if name else {})})
     return found
+
+
+# What --network-interface may say: keys with a value, and one without.
+_NIC_KEYS = ("network", "subnet", "private-network-ip", "address", "aliases")
+_NO_ADDRESS = "no-address"
+
+
+def interface(value: str) -> dict[str, Any]:
+    """subnet=us,aliases=pods:/24;pods:/28,no-address: an interface as the flags for it have it."""
+    found: dict[str, Any] = {key.replace("-", "_"): None for key in (*_NIC_KEYS, _NO_ADDRESS)}
+    for part in split(value):
+        key, sign, said = part.partition("=")
+        if key == _NO_ADDRESS and not sign:
+            found["no_address"] = True
+        elif key not in _NIC_KEYS or not sign:
+            known = ", ".join(f"{name}=" for name in _NIC_KEYS)
+            raise argparse.ArgumentTypeError(
+                f"valid keys are {known}, {_NO_ADDRESS}; received [{part}]."
+            )
+        elif said:
+            found[key.replace("-", "_")] = aliases(said) if key == "aliases" else said
+    return found

@@ -5,80 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from gkelab.cloud.client import Body
-from gkelab.cloud.gcloud.flags import (
-    aliases,
-    listed,
-    mapping,
-    merged,
-    once,
-    reading,
-    switch,
-    text,
-)
-from gkelab.cloud.gcloud.session import Answer, Group, Session
-from gkelab.cloud.gcloud.usual import (
-    NAME,
-    NAMES,
-    Command,
-    filled,
-    insert,
-    network_link,
-    places,
-    update,
-    usual,
-)
+from gkelab.cloud.gcloud.flags import listed, mapping, merged, once, text
+from gkelab.cloud.gcloud.instance_create import ALIASES, CREATE, INSTANCES, as_items
+from gkelab.cloud.gcloud.session import Answer, Session
+from gkelab.cloud.gcloud.usual import NAME, NAMES, Command, filled, places, update, usual
 from gkelab.errors import LabError
-
-INSTANCES = Group(
-    "instances",
-    "instances",
-    ("zones",),
-    "table(name,zone.basename(),machineType.basename():label=MACHINE_TYPE,"
-    "scheduling.preemptible.yesno(yes=true,no=''):label=PREEMPTIBLE,"
-    "networkInterfaces[].networkIP.list():label=INTERNAL_IP,"
-    "networkInterfaces[].accessConfigs[0].natIP.list():label=EXTERNAL_IP,status)",
-)
-USUAL_MACHINE = "n1-standard-1"
-
-
-def _create(session: Session, args: argparse.Namespace) -> Answer:
-    made = []
-    for name in args.names:
-        scope = session.new_scope(INSTANCES, args, name)
-        zone = scope.partition("/")[2]
-        body = filled(
-            name=name,
-            machineType=f"zones/{zone}/machineTypes/{args.machine_type}",
-            description=args.description,
-            canIpForward=args.can_ip_forward,
-            deletionProtection=args.deletion_protection,
-            hostname=args.hostname,
-            tags=filled(items=args.tags),
-            labels=merged(args.labels),
-            metadata=filled(items=_items(merged(args.metadata))),
-        )
-        body["networkInterfaces"] = [_interface(args, zone.rpartition("-")[0])]
-        made.append(insert(session, INSTANCES, scope, body))
-    return Answer(made, INSTANCES.table)
-
-
-def _interface(args: argparse.Namespace, region: str) -> Body:
-    network, subnet = args.network, args.subnet
-    nic = filled(
-        network=network and network_link(network),
-        subnetwork=subnet
-        and (subnet if "/" in subnet else f"regions/{region}/subnetworks/{subnet}"),
-        networkIP=args.private_network_ip,
-        aliasIpRanges=args.aliases,
-    )
-    if not args.no_address:
-        nic["accessConfigs"] = [filled(name="external-nat", natIP=args.address)]
-    return nic or {"network": "global/networks/default"}
-
-
-def _items(given: dict[str, str]) -> list[Body]:
-    return [{"key": key, "value": value} for key, value in given.items()]
 
 
 def _power(method: str) -> Any:
@@ -124,7 +55,7 @@ def _metadata(session: Session, args: argparse.Namespace) -> Answer:
     had = {item["key"]: item.get("value", "") for item in current["metadata"].get("items", [])}
     gone = getattr(args, "keys", None) or []
     kept = {} if getattr(args, "all", False) else {k: v for k, v in had.items() if k not in gone}
-    items = _items(kept | merged(getattr(args, "metadata", None)))
+    items = as_items(kept | merged(getattr(args, "metadata", None)))
     said = {"items": items, "fingerprint": current["metadata"]["fingerprint"]}
     fields = {"instance": args.name, "metadataResource": said}
     return update(session, "set_metadata", INSTANCES, scope, fields)
@@ -169,37 +100,13 @@ def _delete_access(session: Session, args: argparse.Namespace) -> Answer:
     return update(session, "delete_access_config", INSTANCES, scope, said)
 
 
-_DESCRIPTION = text("--description", "what it is for")
 _NIC = text("--network-interface", "the interface", default="nic0")
 _ACCESS = text("--access-config-name", "its name", default="external-nat")
-_ALIASES = reading("--aliases", aliases, "[RANGE_NAME:]RANGE;...", metavar="ALIASES")
 _ZONE = places(INSTANCES)
 
 COMMANDS = [
     *usual(INSTANCES, "list", "describe", "delete"),
-    Command(
-        "instances create",
-        "make instances",
-        _create,
-        (
-            NAMES,
-            *_ZONE,
-            text("--machine-type", default=USUAL_MACHINE),
-            text("--network"),
-            text("--subnet"),
-            text("--private-network-ip"),
-            _ALIASES,
-            once("--can-ip-forward"),
-            listed("--tags"),
-            mapping("--labels"),
-            mapping("--metadata"),
-            once("--no-address"),
-            text("--address"),
-            switch("--deletion-protection"),
-            text("--hostname"),
-            _DESCRIPTION,
-        ),
-    ),
+    CREATE,
     *(
         Command(f"instances {verb}", f"{verb} instances", _power(verb), (NAMES, *_ZONE))
         for verb in ("start", "stop", "reset")
@@ -247,7 +154,7 @@ COMMANDS = [
         "instances network-interfaces update",
         "change an interface's alias ranges",
         _update_interface,
-        (NAME, *_ZONE, _NIC, _ALIASES),
+        (NAME, *_ZONE, _NIC, ALIASES),
     ),
     Command(
         "instances add-access-config",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from gkelab.cloud import place
 from gkelab.cloud.client import Cloud
 from gkelab.errors import LabError
 
@@ -24,15 +24,7 @@ def from_environment(environment: Mapping[str, str]) -> Cloud | None:
     return Cloud(endpoint, environment[PROJECT])
 
 
-def record(file: Path, cloud: Cloud) -> None:
-    """Write down where the lab's cloud is, for `recorded`."""
-    file.write_text(json.dumps({"endpoint": cloud.endpoint, "project": cloud.project}))
-
-
 def recorded(file: Path) -> Cloud:
     """The lab's cloud, as written down when it was started. LabError if it was not."""
-    try:
-        told = json.loads(file.read_text())
-        return Cloud(told["endpoint"], told["project"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise LabError("the lab's cloud is not known here", "run: invoke up") from None
+    told = place.recorded(file)
+    return Cloud(told.endpoint, told.project)

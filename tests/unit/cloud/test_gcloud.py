@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gkelab.cloud import place
 from gkelab.cloud.client import Cloud
 from gkelab.cloud.gcloud import where
 from gkelab.cloud.gcloud.main import COMMANDS, Defaults, run
@@ -199,6 +200,46 @@ def test_instances(gcloud: Gcloud) -> None:
     )
     assert "Must specify --aliases" in gcloud(f"{do} network-interfaces update vm").err
     good(gcloud, f"{do} delete vm")
+
+
+def test_instances_by_interfaces_and_images(gcloud: Gcloud) -> None:
+    other = "compute networks subnets create eu --network=two --region=us-central1"
+    good(gcloud, NET, SUBNET, f"{NET.replace(' net ', ' two ')}", f"{other} --range=10.9.0.0/24")
+    create = "compute instances create vm --zone=us-central1-a"
+    good(
+        gcloud,
+        f"{create} --image-family=debian-12 --image-project=debian-cloud --can-ip-forward"
+        " --network-interface='subnet=us,private-network-ip=10.128.0.9,aliases=pods:/24;/28'"
+        " --network-interface=subnet=eu,no-address",
+    )
+    found = described(gcloud, "instances describe vm")
+    first, second = found["networkInterfaces"]
+    assert (first["networkIP"], first["accessConfigs"][0]["natIP"]) == ("10.128.0.9", "203.0.113.0")
+    assert first["aliasIpRanges"] == [
+        {"ipCidrRange": "10.4.0.0/24", "subnetworkRangeName": "pods"},
+        {"ipCidrRange": "10.128.0.16/28"},
+    ]
+    assert (second["networkIP"], "accessConfigs" in second) == ("10.9.0.2", False)
+    image = "projects/debian-cloud/global/images/family/debian-12"
+    assert found["disks"][0]["initializeParams"] == {"sourceImage": image}
+    said = gcloud(f"{create} --network-interface=subnet=us --no-address")
+    assert (said.code, "--no-address cannot be used with" in said.err) == (1, True)
+
+
+def test_an_alias_range_moves_from_one_vm_to_another(gcloud: Gcloud) -> None:
+    update = "compute instances network-interfaces update"
+    good(
+        gcloud,
+        NET,
+        SUBNET,
+        f"{VM} --aliases=pods:10.4.3.7/32",
+        VM.replace(" vm ", " other "),
+    )
+    said = gcloud(f"{update} other --aliases=pods:10.4.3.7/32")
+    assert (said.code, "10.4.3.7" in said.err) == (1, True)
+    good(gcloud, f"{update} vm --aliases=", f"{update} other --aliases=pods:10.4.3.7/32")
+    words = "compute instances list --format='csv[no-heading](name,networkInterfaces[0]"
+    assert good(gcloud, f"{words}.aliasIpRanges[].ipCidrRange)'") == ("other,10.4.3.7/32\nvm,\n")
 
 
 def test_addresses_and_routes(gcloud: Gcloud) -> None:
@@ -392,6 +433,8 @@ WRONG = {
     "compute firewall-rules create a --allow=tcp:": "received [tcp:]",
     "compute instances create a --labels=x": "Bad syntax for dict arg: [x]",
     "compute instances create a --aliases=:x": "received [:x]",
+    "compute instances create a --network-interface=subnet": "received [subnet]",
+    "compute instances create a --network-interface=nic-type=x": "received [nic-type=x]",
 }
 
 
@@ -434,7 +477,7 @@ def test_which_cloud(tmp_path: Path) -> None:
     with pytest.raises(LabError, match="not known here"):
         where.recorded(tmp_path / "cloud.json")
     assert found
-    where.record(tmp_path / "cloud.json", found)
+    place.record(tmp_path / "cloud.json", place.Place(found.endpoint, found.project))
     assert where.recorded(tmp_path / "cloud.json") == found
     (tmp_path / "cloud.json").write_text("[]")
     with pytest.raises(LabError, match="invoke up"):

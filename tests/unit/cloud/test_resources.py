@@ -10,7 +10,7 @@ import pytest
 from gkelab import ipam
 from gkelab.cloud.client import Cloud, CloudError
 from gkelab.cloud.ensure import ensure
-from gkelab.cloud.resources import Wanted, public_ranges, resources
+from gkelab.cloud.resources import Wanted, public_ranges, resources, vm_instance
 from gkelab.errors import LabError
 from gkelab.topology import ResolvedTopology, load, resolve
 
@@ -45,7 +45,7 @@ def test_the_default_lab() -> None:
     assert [item["rangeName"] for item in subnet.body["secondaryIpRanges"]] == ["pods", "services"]
 
     instances = by_name(wanted, "instances")
-    assert set(instances) == {node.name for node in plan.nodes}
+    assert set(instances) == {"vm-a", *(node.name for node in plan.nodes)}
     worker = instances["vpc-native-worker2"]
     (nic,) = worker.body["networkInterfaces"]
     assert worker.scope == "zones/us-central1-b"
@@ -53,8 +53,14 @@ def test_the_default_lab() -> None:
     (alias,) = nic["aliasIpRanges"]
     assert alias["subnetworkRangeName"] == "pods"
     assert IPv4Network(alias["ipCidrRange"]).prefixlen == 26
+    # As GKE's nodes are where nobody asks for private ones.
+    assert nic["accessConfigs"] == [{"name": "external-nat", "type": "ONE_TO_ONE_NAT"}]
 
     rules = by_name(wanted, "firewalls")
+    given = {name for name in rules if name.startswith("default-")}
+    assert given == {f"default-allow-{what}" for what in ("internal", "ssh", "rdp", "icmp")}
+    assert rules["default-allow-internal"].body["network"] == "global/networks/default"
+    rules = {name: rule for name, rule in rules.items() if name not in given}
     stem = next(name for name in rules if name.endswith("-all")).removesuffix("-all")
     assert stem.startswith("gke-vpc-native-")
     assert set(rules) == {
@@ -62,11 +68,34 @@ def test_the_default_lab() -> None:
     }
     tag = f"{stem}-node"
     assert all(rule.body["targetTags"] == [tag] for rule in rules.values())
-    assert all(vm.body["tags"]["items"] == [tag] for vm in instances.values())
+    nodes = (instances[node.name] for node in plan.nodes)
+    assert all(node.body["tags"]["items"] == [tag] for node in nodes)
     assert rules[f"{stem}-all"].body["sourceRanges"] == [str(plan.clusters[0].pod_range)]
     assert rules[f"{stem}-vms"].body["sourceRanges"] == ["10.128.0.0/20"]
     assert rules[f"{stem}-inkubelet"].body["priority"] == 999
     assert rules[f"{stem}-exkubelet"].body["denied"] == [{"IPProtocol": "tcp", "ports": ["10255"]}]
+
+
+def test_a_vm_says_what_it_has_and_what_it_has_not() -> None:
+    (vm,) = plan_of("vpc-native").vms
+    assert vm_instance(vm) == Wanted(
+        "instances",
+        "zones/us-central1-a",
+        {
+            "name": "vm-a",
+            "machineType": "zones/us-central1-a/machineTypes/e2-medium",
+            "canIpForward": False,
+            "tags": {"items": ["vm"]},
+            "networkInterfaces": [
+                {
+                    "subnetwork": "regions/us-central1/subnetworks/us-central1",
+                    "networkIP": "10.128.8.2",
+                    "aliasIpRanges": [],
+                    "accessConfigs": [],
+                }
+            ],
+        },
+    )
 
 
 def test_a_node_without_its_range_has_no_alias() -> None:
@@ -91,7 +120,8 @@ def test_a_topology_is_made_and_stays(cloud: Cloud, name: str) -> None:
     assert ensure(cloud, resources(plan, pod_cidrs(plan))) == []
     nics = {vm["name"]: vm["networkInterfaces"][0] for vm in cloud.list_all("instances")}
     found = {
-        name: IPv4Network(nic["aliasIpRanges"][0]["ipCidrRange"]) for name, nic in nics.items()
+        node.name: IPv4Network(nics[node.name]["aliasIpRanges"][0]["ipCidrRange"])
+        for node in plan.nodes
     }
     assert found == pod_cidrs(plan)
 
@@ -160,11 +190,99 @@ def test_what_differs_is_changed(cloud: Cloud) -> None:
         "instances vm: tags, labels, metadata changed"
     ]
     assert say(Wanted("instances", zone, changed)) == []
-    with pytest.raises(LabError, match="has canIpForward False, not True"):
-        say(Wanted("instances", zone, {**changed, "canIpForward": True}))
+    with pytest.raises(LabError, match=r"has machineType .*e2-medium', not 'zones/.*/e2-small'"):
+        other_type = f"{zone}/machineTypes/e2-small"
+        say(Wanted("instances", zone, {**changed, "machineType": other_type}))
     moved = {**changed, "networkInterfaces": [{"networkIP": "10.128.0.99"}]}
     with pytest.raises(LabError, match="another interface"):
         say(Wanted("instances", zone, moved))
     with pytest.raises(CloudError) as refused:
         say(subnet("10.128.0.0/21", pods, other))
     assert (refused.value.code, refused.value.reason) == (400, "invalid")
+
+
+NETWORK = Wanted("networks", "global", {"name": "net", "autoCreateSubnetworks": False})
+BASE = (NETWORK, subnet("10.128.0.0/20", ("vms", "10.6.0.0/24")))
+ZONE = "zones/us-central1-a"
+
+
+def vm(name: str, *aliases: str, public: bool = False, forward: bool = False) -> Wanted:
+    nic = {
+        "subnetwork": "regions/us-central1/subnetworks/us",
+        "aliasIpRanges": [{"ipCidrRange": a, "subnetworkRangeName": "vms"} for a in aliases],
+        "accessConfigs": [{"name": "external-nat", "type": "ONE_TO_ONE_NAT"}] if public else [],
+    }
+    body = {
+        "name": name,
+        "machineType": f"{ZONE}/machineTypes/e2-medium",
+        "canIpForward": forward,
+        "tags": {"items": []},
+        "networkInterfaces": [nic],
+    }
+    return Wanted("instances", ZONE, body)
+
+
+def test_an_instance_is_made_what_it_was_declared_to_be(cloud: Cloud) -> None:
+    ensure(cloud, (*BASE, vm("a", "10.6.0.0/28")))
+    wanted = (*BASE, vm("a", "10.6.0.16/28", public=True, forward=True))
+    assert ensure(cloud, wanted) == ["instances a: canIpForward, networkInterfaces changed"]
+    assert ensure(cloud, wanted) == []
+    found = cloud.get("instances", ZONE, "a")
+    (nic,) = found["networkInterfaces"]
+    assert found["canIpForward"]
+    assert nic["aliasIpRanges"] == [
+        {"ipCidrRange": "10.6.0.16/28", "subnetworkRangeName": "vms"},
+    ]
+    assert [config["natIP"] for config in nic["accessConfigs"]] == ["203.0.113.0"]
+    plain = (*BASE, vm("a"))
+    assert ensure(cloud, plain) == ["instances a: canIpForward, networkInterfaces changed"]
+    (nic,) = cloud.get("instances", ZONE, "a")["networkInterfaces"]
+    assert "aliasIpRanges" not in nic
+    assert "accessConfigs" not in nic
+
+
+def test_an_alias_range_that_moved_comes_back(cloud: Cloud) -> None:
+    wanted = (*BASE, vm("a", "10.6.0.7/32"), vm("b"))
+    ensure(cloud, wanted)
+    # By hand to the other one.
+    ensure(cloud, (*BASE, vm("a"), vm("b", "10.6.0.7/32")))
+    assert ensure(cloud, wanted) == [
+        "instances b: alias ranges of others taken away",
+        "instances a: networkInterfaces changed",
+    ]
+    assert ensure(cloud, wanted) == []
+
+
+def test_what_somebody_added_to_a_rule_is_taken_away(cloud: Cloud) -> None:
+    own = {
+        "name": "fw",
+        "network": "global/networks/net",
+        "sourceTags": ["a"],
+        "allowed": [{"IPProtocol": "tcp"}],
+        "logConfig": {"enable": True},
+    }
+    wanted = (NETWORK, Wanted("firewalls", "global", own))
+    ensure(cloud, wanted)
+    assert ensure(cloud, wanted) == []
+    more = {
+        **own,
+        "sourceRanges": ["0.0.0.0/0"],
+        "disabled": True,
+        "allowed": [{"IPProtocol": "tcp", "ports": ["80"]}],
+        "logConfig": {"enable": True, "metadata": "EXCLUDE_ALL_METADATA"},
+    }
+    said = {"firewall": "fw", "firewallResource": more}
+    cloud.write("update", "firewalls", "global", said)
+    assert ensure(cloud, wanted) == [
+        "firewalls fw: allowed, logConfig, sourceRanges, disabled changed"
+    ]
+    assert ensure(cloud, wanted) == []
+    egress = {
+        "name": "out",
+        "network": "global/networks/net",
+        "direction": "EGRESS",
+        "denied": [{"IPProtocol": "all"}],
+    }
+    wanted = (NETWORK, Wanted("firewalls", "global", egress))
+    assert ensure(cloud, wanted) == ["firewalls out made"]
+    assert ensure(cloud, wanted) == []

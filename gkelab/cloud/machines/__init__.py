@@ -1,0 +1,1 @@
+"""Instances that are VMs as plain containers; the ports of nodes and VMs kept apart."""

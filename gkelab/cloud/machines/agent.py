@@ -1,0 +1,233 @@
+"""Making the machines real, again and again: what docker has is compared with what the cloud says,
+and the difference carried out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from gkelab.cloud.machines.network import (
+    QUESTIONS,
+    Network,
+    commands,
+    local_commands,
+    parse,
+    wanted_network,
+)
+from gkelab.cloud.machines.patience import Patience
+from gkelab.cloud.machines.plan import VM, Action, Plan, Seen, plan, seen
+from gkelab.cloud.machines.ports import Isolation, guarded
+from gkelab.cloud.machines.wanted import (
+    INSTANCE,
+    NUMBER,
+    SPEC,
+    Machine,
+    SubnetNetwork,
+    Wanted,
+    subnet_networks,
+    wanted,
+)
+from gkelab.cloud.mirror import State
+from gkelab.errors import LabError
+from gkelab.files import write_whole
+from gkelab.shell import Runner
+from gkelab.tools.docker import LABEL, ROLE, Docker
+
+_LOG = logging.getLogger("gkelab.cloud.machines")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`image` is what VMs run, with `command` as its words; `ranges` are the lab's own, which
+    leave a VM for the router alone; `status` is the file that tells how it is."""
+
+    lab: str
+    image: str
+    command: tuple[str, ...]
+    ranges: tuple[IPv4Network, ...]
+    status: Path | None
+
+
+@dataclass
+class Agent:
+    """The realizer of a lab's machines."""
+
+    settings: Settings
+    run: Runner
+    now: Callable[[], float]
+    known: dict[tuple[str, str], Network] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.docker = Docker(self.run)
+        self.isolation = Isolation(self.run, self.docker, {})
+        self.patience = Patience(self.now)
+
+    def step(self, state: State | None, away: str = "", *, thorough: bool = False) -> float | None:
+        """Make it so once. Without a state (the cloud has not answered yet) no machine is
+        touched. `thorough` looks into machines that nothing is known to have happened to. The
+        seconds after which it should be tried again, None if nothing waits.
+
+        Raises LabError when docker does not answer.
+        """
+        if thorough:
+            self.known.clear()
+        networks = self._networks()
+        made, refused = Wanted({}, ()), [away] if away else []
+        if state is not None:
+            made = wanted(state, self.settings.lab, networks)
+            steps = self._plan(made)
+            refused += [*steps.problems, *self._carry_out(steps)]
+        containers = self._containers()
+        held, open_ports = self.isolation.hold(guarded(containers, networks.values()))
+        refused += [*open_ports, *self._configure(made, containers)]
+        self._tell(state, made, containers, held, refused)
+        return self.patience.take()
+
+    def _networks(self) -> dict[str, SubnetNetwork]:
+        listed = self.docker.networks({LABEL: self.settings.lab, ROLE: "subnet"})
+        return subnet_networks(self.settings.lab, ((n.name, n.subnets, n.bridge) for n in listed))
+
+    def _containers(self) -> list[Seen]:
+        return [seen(raw) for raw in self.docker.labelled({LABEL: self.settings.lab})]
+
+    def _plan(self, made: Wanted) -> Plan:
+        containers = self._containers()
+        names = {container.name for container in containers}
+        missing = [name for name in made.machines if name not in names]
+        foreign = [name for name in missing if self.docker.container(name) is not None]
+        return plan(made, containers, foreign, self.settings.image)
+
+    def _carry_out(self, steps: Plan) -> list[str]:
+        """What could not be done, a sentence each."""
+        failed = []
+        for action in steps.actions:
+            try:
+                if not self._starts(action) or self.patience.allows(action.container):
+                    _LOG.info("%s %s: %s", action.verb, action.container, action.why)
+                    self._do(action)
+                else:
+                    failed.append(f"{action.container} is started again and again; it waits")
+            except LabError as error:
+                _LOG.warning("%s %s: %s", action.verb, action.container, error.message)
+                failed.append(f"cannot {action.verb} {action.container}: {error.message}")
+                self.patience.failed()
+        return failed
+
+    @staticmethod
+    def _starts(action: Action) -> bool:
+        return action.verb in ("create", "start", "restart")
+
+    def _do(self, action: Action) -> None:
+        name, machine = action.container, action.machine
+        if action.verb == "create" and machine:
+            self.run(self.argv(machine))
+        elif action.verb == "remove":
+            self.docker.remove_containers([name])
+        elif action.verb == "stop":
+            self.docker.stop([name], grace=2)
+        elif action.verb == "start":
+            self.docker.start([name])
+        else:
+            grace = ["--time", "2"] if action.verb == "restart" else []
+            self.run(["docker", action.verb, *grace, name])
+
+    def argv(self, machine: Machine) -> list[str]:
+        """The command that starts a machine's container. Docker never starts it by itself: it
+        would have docker's routes until it is seen."""
+        lab, image = self.settings.lab, self.settings.image
+        labels = {
+            LABEL: lab,
+            ROLE: VM,
+            INSTANCE: machine.instance,
+            NUMBER: machine.number,
+            SPEC: machine.spec(image),
+        }
+        argv = ["docker", "run", "--detach", f"--name={machine.container}"]
+        argv += [f"--hostname={machine.hostname}", f"--network={machine.network.name}"]
+        argv += [f"--ip={machine.address}", f"--mac-address={machine.mac}"]
+        argv += ["--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--restart=no", "--init"]
+        argv += [f"--label={key}={value}" for key, value in labels.items()]
+        return [*argv, image, *self.settings.command]
+
+    def _configure(self, made: Wanted, containers: list[Seen]) -> list[str]:
+        """Have the running machines' addresses and routes be right; what could not be done.
+        An alias range leaves its old machine before its new one has it."""
+        by_name = {c.name: c for c in containers if c.running and c.role == VM}
+        lives = {container.life for container in by_name.values()}
+        self.known = {life: net for life, net in self.known.items() if life in lives}
+        tasks = [
+            (by_name[m.container], m) for m in made.machines.values() if m.container in by_name
+        ]
+        tasks.sort(key=lambda task: not self._loses(*task))
+        failed = []
+        for container, machine in tasks:
+            try:
+                self._configure_one(container, machine)
+            except (LabError, ValueError) as error:
+                self.known.pop(container.life, None)
+                why = error.message if isinstance(error, LabError) else str(error)
+                failed.append(f"the network of {machine.container} is not as it should be: {why}")
+                self.patience.failed()
+        return failed
+
+    def _loses(self, container: Seen, machine: Machine) -> bool:
+        known = self.known.get(container.life)
+        return known is None or bool(known.local - frozenset(machine.aliases))
+
+    def _configure_one(self, container: Seen, machine: Machine) -> None:
+        want = wanted_network(machine, self.settings.ranges)
+        known = self.known.get(container.life)
+        if known == want:
+            return
+        if known and (known.addresses, known.routes) == (want.addresses, want.routes):
+            # An alias range that moves is in a hurry: the rest was right when last looked at.
+            lines = "".join(f"{line}\n" for line in local_commands(known.local, want.local))
+        else:
+            ask = ["ip", "-json", "-4", "-batch", "-"]
+            lines = commands(
+                parse(self.docker.exec(container.id, ask, input=QUESTIONS).stdout), want
+            )
+        if lines:
+            _LOG.info("%s: %s", machine.container, "; ".join(lines.splitlines()))
+            self.docker.exec(container.id, ["ip", "-batch", "-"], input=lines)
+        self.known[container.life] = want
+
+    def _tell(
+        self,
+        state: State | None,
+        made: Wanted,
+        containers: list[Seen],
+        held: Mapping[str, str],
+        problems: list[str],
+    ) -> None:
+        """Write the status file if something is another."""
+        states = {container.name: container.state for container in containers}
+        status = {
+            "generation": state.generation if state else None,
+            "machines": {
+                machine.instance: {
+                    "container": name,
+                    "state": states.get(name, "absent"),
+                    "address": str(machine.address),
+                    "aliases": [str(alias) for alias in machine.aliases],
+                }
+                for name, machine in made.machines.items()
+            },
+            "isolated": dict(sorted(held.items())),
+            "problems": problems,
+        }
+        if status == self.told:
+            return
+        for problem in problems:
+            if problem not in self.told.get("problems", []):
+                _LOG.warning("%s", problem)
+        self.told = status
+        if self.settings.status:
+            write_whole(self.settings.status, json.dumps(status, indent=2) + "\n")

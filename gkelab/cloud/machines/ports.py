@@ -1,0 +1,95 @@
+"""The bridge ports of nodes and VMs: isolated, they reach the router's port and the bridge itself,
+and each other only through the router, as machines of a VPC do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gkelab.cloud.machines.plan import NODE, VM, Seen
+from gkelab.cloud.machines.wanted import SubnetNetwork
+from gkelab.errors import LabError
+from gkelab.shell import Runner
+from gkelab.tools.docker import Docker
+
+# The number of the host's end of a container's interface.
+PEER = "/sys/class/net/eth0/iflink"
+LIST = ("bridge", "-details", "-json", "link", "show")
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of a bridge of the host."""
+
+    name: str
+    bridge: str
+    isolated: bool
+
+
+def parse_ports(text: str) -> dict[int, Port]:
+    """`bridge -details -json link show`: the ports by interface number."""
+    return {
+        raw["ifindex"]: Port(raw["ifname"], raw["master"], bool(raw.get("isolated")))
+        for raw in json.loads(text or "[]")
+        if "master" in raw
+    }
+
+
+def guarded(
+    containers: Iterable[Seen], networks: Iterable[SubnetNetwork]
+) -> dict[Seen, SubnetNetwork]:
+    """The running nodes and VMs on a subnet, with the subnet."""
+    by_name = {network.name: network for network in networks}
+    found = {}
+    for container in containers:
+        if container.running and container.role in (NODE, VM):
+            mine = [by_name[name] for name in container.networks if name in by_name]
+            if mine:
+                found[container] = mine[0]
+    return found
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """Keeps the ports isolated, in the host's network namespace. What the host's end of a
+    container's interface is does not change while the container runs, and is asked once."""
+
+    run: Runner
+    docker: Docker
+    peers: dict[tuple[str, str], int]
+
+    def hold(self, machines: Mapping[Seen, SubnetNetwork]) -> tuple[dict[str, str], list[str]]:
+        """Isolate the machines' ports; the ports by container, and what could not be done.
+        CommandError when the host's bridges cannot be read."""
+        problems = []
+        lives = {container.life for container in machines}
+        for life in [life for life in self.peers if life not in lives]:
+            del self.peers[life]
+        ports = parse_ports(self.run(LIST).stdout) if machines else {}
+        held = {}
+        for container, network in machines.items():
+            try:
+                held[container.name] = self._hold(container, network, ports)
+            except LabError as error:
+                problems.append(f"the port of {container.name} is not isolated: {error.message}")
+        return held, problems
+
+    def _hold(self, container: Seen, network: SubnetNetwork, ports: Mapping[int, Port]) -> str:
+        if container.life not in self.peers:
+            self.peers[container.life] = self._peer(container)
+        port = ports.get(self.peers[container.life])
+        if port is None or port.bridge != network.bridge:
+            del self.peers[container.life]
+            raise LabError(f"it is not on {network.bridge}, the bridge of {network.name}")
+        if not port.isolated:
+            self.run(["bridge", "link", "set", "dev", port.name, "isolated", "on"])
+        return port.name
+
+    def _peer(self, container: Seen) -> int:
+        said = self.docker.exec(container.id, ["cat", PEER]).stdout
+        try:
+            return int(said)
+        except ValueError:
+            raise LabError(f"{PEER} says {said!r}") from None

@@ -1,0 +1,148 @@
+"""Which machines should be, from the cloud's state: one for each instance that is no node."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from gkelab.cloud.mirror import Body, State
+from gkelab.ipam import mac_address
+
+# Nodes of clusters are kind's business.
+NODE_LABEL = "goog-gke-node"
+# On a VM's container: which instance it is, by its link from zones/ on and by its number (one of
+# the same name that was made anew is another), and what it was started with.
+INSTANCE, NUMBER, SPEC = "gkelab.vm", "gkelab.vm.id", "gkelab.vm.spec"
+RUNNING = ("PROVISIONING", "STAGING", "RUNNING")
+
+
+@dataclass(frozen=True)
+class SubnetNetwork:
+    """The docker network that is a subnet: its name, its range and its bridge on the host."""
+
+    name: str
+    range: IPv4Network
+    bridge: str
+
+    @property
+    def gateway(self) -> IPv4Address:
+        """The VPC router's address: the first, as in every subnet of a VPC."""
+        return self.range.network_address + 1
+
+
+@dataclass(frozen=True)
+class Machine:
+    """An instance as a container. `started` is when the cloud had it start last (RFC 3339);
+    `aliases` are the ranges whose every address is the machine's."""
+
+    instance: str
+    number: str
+    hostname: str
+    container: str
+    network: SubnetNetwork
+    address: IPv4Address
+    aliases: tuple[IPv4Network, ...]
+    running: bool
+    started: str
+
+    @property
+    def mac(self) -> str:
+        """The MAC address, by which the router knows who sent a frame."""
+        return mac_address(self.address)
+
+    def spec(self, image: str) -> str:
+        """A fingerprint of what a container of it is started with and cannot change later."""
+        parts = (image, self.hostname, self.network.name, str(self.address))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The machines that should be, by container name, and what cannot be, a sentence each."""
+
+    machines: Mapping[str, Machine]
+    problems: tuple[str, ...]
+
+
+def container_name(lab: str, instance: str) -> str:
+    """The name of a VM's container."""
+    return f"{lab}-vm-{instance}"
+
+
+def wanted(state: State, lab: str, networks: Mapping[str, SubnetNetwork]) -> Wanted:
+    """The machines of a lab whose subnets are these docker networks, by the subnet's name."""
+    found: dict[str, Machine] = {}
+    problems: list[str] = []
+    for instance in state.all("instances"):
+        if NODE_LABEL in instance.get("labels", {}):
+            continue
+        link = _from_zones(instance["selfLink"])
+        made = _machine(instance, link, lab, networks, problems)
+        if made is None:
+            continue
+        if made.container in found:
+            other = found[made.container].instance
+            problems.append(f"{link}: the container {made.container} is that of {other} already")
+            continue
+        found[made.container] = made
+    return Wanted(found, tuple(problems))
+
+
+def _machine(
+    instance: Body,
+    link: str,
+    lab: str,
+    networks: Mapping[str, SubnetNetwork],
+    problems: list[str],
+) -> Machine | None:
+    nic, *more = instance["networkInterfaces"]
+    if more:
+        problems.append(f"{link}: only the first of its interfaces is made real")
+    subnet = _last(nic["subnetwork"])
+    network = networks.get(subnet)
+    if network is None:
+        known = ", ".join(sorted(networks)) or "none"
+        problems.append(f"{link}: no docker network is the subnet {subnet} (there are: {known})")
+        return None
+    address = IPv4Address(nic["networkIP"])
+    if address not in network.range:
+        problems.append(f"{link}: {address} is not in {network.range}, its docker network's range")
+        return None
+    return Machine(
+        instance=link,
+        number=instance["id"],
+        hostname=instance["name"],
+        container=container_name(lab, instance["name"]),
+        network=network,
+        address=address,
+        aliases=tuple(sorted(_aliases(nic))),
+        running=instance["status"] in RUNNING,
+        started=instance.get("lastStartTimestamp", ""),
+    )
+
+
+def _aliases(nic: Body) -> Iterator[IPv4Network]:
+    for alias in nic.get("aliasIpRanges", ()):
+        yield IPv4Network(alias["ipCidrRange"])
+
+
+def subnet_networks(
+    lab: str, networks: Iterable[tuple[str, tuple[IPv4Network, ...], str]]
+) -> dict[str, SubnetNetwork]:
+    """A lab's subnets by name, from its docker networks' names, ranges and bridges."""
+    found = {}
+    for name, ranges, bridge in networks:
+        subnet = name.removeprefix(f"gkelab.{lab}.")
+        if subnet != name and ranges:
+            found[subnet] = SubnetNetwork(name, ranges[0], bridge)
+    return found
+
+
+def _from_zones(link: str) -> str:
+    return f"zones/{link.partition('/zones/')[2]}"
+
+
+def _last(link: str) -> str:
+    return link.rpartition("/")[2]

@@ -1,0 +1,194 @@
+"""What becomes of a connection's first packet, by the rules of Compute as they are written.
+
+The specification of what `compiled` makes nftables do, and what explains a packet's fate to a
+person: rule by rule, without the maps and layers that make the real thing quick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network
+
+from gkelab.cloud.router.fabric import Fabric, Nic, Pool, Rule, StaticRoute
+
+WITH_PORTS = (6, 17, 132)
+
+
+class Fate(Enum):
+    """How it ends: delivered, or what dropped it. The words are those of the counters."""
+
+    DELIVERED = "delivered"
+    UNKNOWN_SENDER = "unknown_senders"
+    SPOOFED = "spoofed"
+    INTERNET_SPOOFED = "internet_spoofed"
+    NOWHERE = "nowhere"
+    NOT_PUBLIC = "not_public"
+    NO_PUBLIC_ADDRESS = "no_public_address"
+    EGRESS = "egress"
+    INGRESS = "ingress"
+
+
+IMPLIED = {"EGRESS": "implied allow egress", "INGRESS": "implied deny ingress"}
+
+
+@dataclass(frozen=True)
+class Packet:
+    """The first packet of a connection. `sender` is the primary address of the interface that
+    sent it; None: it comes from the internet network. `port` is the destination's."""
+
+    sender: IPv4Address | None
+    source: IPv4Address
+    destination: IPv4Address
+    protocol: int
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided, as far as it went. `egress` and `ingress` name the rules; `receiver` is
+    the instance (or the pool, or the internet); `source` and `destination` are what arrives."""
+
+    fate: Fate
+    source: IPv4Address
+    destination: IPv4Address
+    route: str = ""
+    receiver: str = ""
+    egress: str = ""
+    ingress: str = ""
+
+    @property
+    def delivered(self) -> bool:
+        """Whether it arrives."""
+        return self.fate is Fate.DELIVERED
+
+
+def decide(fabric: Fabric, packet: Packet) -> Decision:
+    """The fate of a packet, and why."""
+    source, destination = packet.source, packet.destination
+    fate = sent(fabric, packet) or led(fabric, packet)
+    if fate:
+        return Decision(fate, source, destination)
+    if packet.sender is None and destination in fabric.public:
+        destination = fabric.public[destination].address
+    hop, route = next_hop(fabric, destination)
+    egress = ""
+    if packet.sender is not None:
+        allowed, egress = firewall(
+            fabric, "EGRESS", fabric.nics_by_address[packet.sender], packet, destination
+        )
+        if not allowed:
+            return Decision(Fate.EGRESS, source, destination, route, _name(hop), egress)
+    if hop is None:
+        public = _public_source(fabric, source)
+        fate = Fate.DELIVERED if public else Fate.NO_PUBLIC_ADDRESS
+        return Decision(fate, public or source, destination, route, "internet", egress)
+    allowed, ingress = firewall(fabric, "INGRESS", hop, packet, destination)
+    fate = Fate.DELIVERED if allowed else Fate.INGRESS
+    return Decision(fate, source, destination, route, _name(hop), egress, ingress)
+
+
+def sent(fabric: Fabric, packet: Packet) -> Fate | None:
+    """What is wrong with who sends it, if anything."""
+    if packet.sender is None:
+        inside = fabric.internet and packet.source in fabric.internet
+        return None if inside else Fate.INTERNET_SPOOFED
+    nic = fabric.nics_by_address.get(packet.sender)
+    if nic is None:
+        return Fate.UNKNOWN_SENDER
+    own = [*nic.ranges, *(p.range for p in fabric.pools if nic in fabric.servers(p))]
+    if nic.can_ip_forward or any(packet.source in network for network in own):
+        return None
+    return Fate.SPOOFED
+
+
+def led(fabric: Fabric, packet: Packet) -> Fate | None:
+    """What is wrong with where it leads, if anything."""
+    if packet.sender is None:
+        pools = (pool.range for pool in fabric.pools if pool.public)
+        public = packet.destination in fabric.public
+        if public or any(packet.destination in network for network in pools):
+            return None
+        return Fate.NOT_PUBLIC
+    network = fabric.nics_by_address[packet.sender].network
+    if packet.destination in (fabric.internet or ()):
+        return None if network in fabric.internet_networks else Fate.NOWHERE
+    owner = fabric.owner(packet.destination)
+    if owner is not None:
+        return None if owner.network == network else Fate.NOWHERE
+    routes = [r for r in _routes(fabric, packet.destination) if r.network == network]
+    return None if routes else Fate.NOWHERE
+
+
+def next_hop(fabric: Fabric, destination: IPv4Address) -> tuple[Nic | Pool | None, str]:
+    """Who gets what is for an address (None: the internet), and the route that says so."""
+    if fabric.internet and destination in fabric.internet:
+        return None, f"{fabric.internet} internet"
+    owner = fabric.owner(destination)
+    if isinstance(owner, Pool):
+        return owner, f"{owner.range} pool of {owner.tag}"
+    if owner is not None:
+        alias = next((n for n in owner.aliases if destination in n), None)
+        subnet = fabric.subnets_by_link[owner.subnet]
+        return owner, f"{alias} via {owner.address}" if alias else f"{subnet.range} subnet"
+    best = _routes(fabric, destination)[0]
+    return fabric.nics_by_address[best.via], f"{best.destination} via {best.via} ({best.name})"
+
+
+def firewall(
+    fabric: Fabric, direction: str, at: Nic | Pool, packet: Packet, destination: IPv4Address
+) -> tuple[bool, str]:
+    """Whether the rules of one direction let it through, and the name of the one that says so."""
+    for rule in sorted(fabric.rules, key=lambda rule: rule.rank):
+        applies = rule.direction == direction and rule.targets(at.network, at.tags)
+        if applies and matches(fabric, rule, packet, destination):
+            return not rule.deny, rule.name
+    return direction == "EGRESS", IMPLIED[direction]
+
+
+def matches(fabric: Fabric, rule: Rule, packet: Packet, destination: IPv4Address) -> bool:
+    """Whether a rule is about a packet."""
+    sources = any(packet.source in network for network in rule.sources)
+    sources = sources or packet.source in fabric.tagged(rule.network, rule.source_tags)
+    sources = sources or not (rule.sources or rule.source_tags)
+    led_there = any(destination in network for network in rule.destinations)
+    if not sources or not (led_there or not rule.destinations):
+        return False
+    for service in rule.services:
+        if service.protocol not in (None, packet.protocol):
+            continue
+        ported = packet.protocol in WITH_PORTS
+        if not service.ports or (
+            ported and any(first <= packet.port <= last for first, last in service.ports)
+        ):
+            return True
+    return False
+
+
+def _routes(fabric: Fabric, destination: IPv4Address) -> list[StaticRoute]:
+    """The static routes to an address, the one that is taken first: the longest, of those the
+    one with the lowest number."""
+    own = [n for s in fabric.subnets for n in (s.range, *s.secondary)]
+    if any(destination in network for network in own):
+        return []
+    held = max((n.prefixlen for n in fabric.made_up if destination in n), default=0)
+    found = [
+        route
+        for route in fabric.routes
+        if destination in route.destination and route.destination.prefixlen >= held
+    ]
+    return sorted(found, key=lambda r: (-r.destination.prefixlen, r.priority, r.name))
+
+
+def _public_source(fabric: Fabric, source: IPv4Address) -> IPv4Address | None:
+    nic = fabric.nics_by_address.get(source)
+    if nic and nic.nat_ip:
+        return nic.nat_ip
+    pools = (pool.range for pool in fabric.pools if pool.public)
+    return source if any(source in network for network in pools) else None
+
+
+def _name(hop: Nic | Pool | None) -> str:
+    if hop is None:
+        return "internet"
+    return hop.instance if isinstance(hop, Nic) else str(IPv4Network(hop.range))

@@ -1,0 +1,38 @@
+"""What the agent tells of itself: a JSON file that `up`, `trace` and tests read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gkelab.cloud.router.agent import Agent
+from gkelab.cloud.router.compile import spoof_counter
+
+
+def status(agent: Agent, cloud: str) -> dict[str, Any]:
+    """What is applied, what is not and why, what was repaired, what was counted. `generation` is
+    the state's that is in the packets' way; `cloud` says whether the cloud is there."""
+    fabric = agent.fabric
+    counted = {name: _count(*value) for name, value in sorted(agent.counters.items())}
+    spoofed = {nic.instance: counted.pop(spoof_counter(nic), None) for nic in fabric.nics}
+    links = agent.interfaces.subnets
+    return {
+        "generation": agent.generation,
+        "cloud": cloud,
+        "took": round(agent.took, 3),
+        "problems": agent.problems,
+        "repairs": agent.repairs,
+        "interfaces": {
+            "internet": agent.interfaces.internet,
+            **{s.name: links.get(s.link) for s in fabric.subnets},
+        },
+        "instances": len(fabric.nics),
+        "rules": len(fabric.rules),
+        "counters": {
+            **{k: v for k, v in counted.items() if not k.startswith("spoofed_")},
+            "spoofed": {name: count for name, count in spoofed.items() if count},
+        },
+    }
+
+
+def _count(packets: int, size: int) -> dict[str, int]:
+    return {"packets": packets, "bytes": size}

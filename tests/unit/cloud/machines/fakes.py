@@ -1,0 +1,210 @@
+"""A docker that has containers, bridge ports and what `ip` shows inside, for tests of the agent."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import IO, Any
+
+from gkelab.cloud.machines.agent import Agent, Settings
+from gkelab.cloud.machines.wanted import SubnetNetwork
+from gkelab.cloud.mirror import State
+from gkelab.shell import CommandError, Result
+
+LAB, IMAGE = "lab", "gkelab/vm:1"
+US = SubnetNetwork("gkelab.lab.us", IPv4Network("10.128.0.0/20"), "br-us")
+NETWORKS = {"us": US}
+BASE = "https://www.googleapis.com/compute/v1/projects/p"
+START = "2026-01-01T00:00:00.000+00:00"
+
+
+def instance(name: str, address: str = "10.128.0.5", **changes: Any) -> dict[str, Any]:
+    """An instance in Compute's JSON; `aliases` are its alias ranges."""
+    aliases = [{"ipCidrRange": a} for a in changes.pop("aliases", ())]
+    nic = {
+        "name": "nic0",
+        "subnetwork": f"{BASE}/regions/us-central1/subnetworks/us",
+        "networkIP": address,
+        **({"aliasIpRanges": aliases} if aliases else {}),
+    }
+    zone = changes.pop("zone", "us-central1-a")
+    return {
+        "name": name,
+        "id": "7",
+        "selfLink": f"{BASE}/zones/{zone}/instances/{name}",
+        "status": "RUNNING",
+        "lastStartTimestamp": START,
+        "networkInterfaces": [nic],
+        **changes,
+    }
+
+
+def state(*instances: Mapping[str, Any], generation: int = 1) -> State:
+    """A state with these instances."""
+    return State("p", generation, {"instances": [dict(i) for i in instances]})
+
+
+@dataclass
+class FakeDocker:
+    """A Runner that is docker, `ip` inside containers, and the host's `bridge`. `refuses` maps
+    the first words of a command to what docker says against it."""
+
+    containers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    calls: list[list[str]] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+    isolated: set[int] = field(default_factory=set)
+    refuses: dict[tuple[str, ...], str] = field(default_factory=dict)
+    clock: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str | IO[bytes] | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        timeout: float | None = None,
+        check: bool = True,
+        log: Path | None = None,
+    ) -> Result:
+        words = list(argv)
+        self.calls.append(words)
+        said = next((why for w, why in self.refuses.items() if tuple(words[: len(w)]) == w), "")
+        code, out = (1, "") if said else self._answer(words, input)
+        result = Result(tuple(words), code, out, said)
+        if check and code:
+            raise CommandError(result)
+        return result
+
+    def _answer(self, words: list[str], given: Any) -> tuple[int, str]:  # noqa: C901, PLR0912
+        match words:
+            case ["docker", "network", "ls", *_]:
+                return 0, "n1\n"
+            case ["docker", "network", "inspect", *_]:
+                return 0, json.dumps([NETWORK])
+            case ["docker", "ps", *_]:
+                ours = [c for c in self.containers.values() if "gkelab.lab" in labels(c)]
+                return 0, "\n".join(c["Id"] for c in ours)
+            case ["docker", "container", "inspect", *names]:
+                found = [self.of(name) for name in names]
+                there = [c for c in found if c]
+                return (0 if len(there) == len(names) else 1), json.dumps(there)
+            case ["docker", "run", *flags]:
+                return self._run(flags)
+            case ["docker", "rm", *rest]:
+                self.containers.pop(rest[-1])
+            case ["docker", "stop", *rest]:
+                self.containers[rest[-1]]["State"]["Status"] = "exited"
+            case ["docker", "start" | "restart" | "unpause", *rest]:
+                self._start(self.containers[rest[-1]])
+            case ["docker", "exec", _, "cat", _]:
+                return 0, f"{self._number(words[2])}\n"
+            case ["docker", "exec", "--interactive", name, "ip", "-json", *_]:
+                return 0, f"{self.of(name)['ip']}\n"  # type: ignore[index]
+            case ["docker", "exec", "--interactive", _, "ip", *_]:
+                self.inputs.append(given)
+            case ["bridge", "-details", *_]:
+                return 0, json.dumps([self._port(c) for c in self.containers.values()])
+            case ["bridge", "link", "set", "dev", port, "isolated", "on"]:
+                self.isolated.add(int(port.removeprefix("veth")))
+            case _:
+                raise AssertionError(f"nobody expected {words}")
+        return 0, ""
+
+    def _run(self, words: list[str]) -> tuple[int, str]:
+        said = dict(word.removeprefix("--").partition("=")[::2] for word in words if "=" in word)
+        tags = [w.removeprefix("--label=") for w in words if w.startswith("--label=")]
+        address = f"{said['ip']}/20"
+        self.add(said["name"], dict(tag.split("=", 1) for tag in tags), address=address)
+        return 0, "id\n"
+
+    def add(
+        self,
+        name: str,
+        tags: Mapping[str, str],
+        *,
+        status: str = "running",
+        address: str = "10.128.0.2/20",
+    ) -> dict[str, Any]:
+        """A container, however it came to be."""
+        number = len(self.containers) + 10 * next(self.clock)
+        made: dict[str, Any] = {
+            "Id": f"{number:04}",
+            "Name": f"/{name}",
+            "State": {"Status": status},
+            "Config": {"Image": IMAGE, "Labels": dict(tags)},
+            "NetworkSettings": {"Networks": {US.name: {"IPAddress": address.partition("/")[0]}}},
+            "Mounts": [],
+            "ip": interface(address),
+        }
+        self._start(made, status)
+        self.containers[name] = made
+        return made
+
+    def of(self, name: str) -> dict[str, Any] | None:
+        """A container by name or id."""
+        every = self.containers.values()
+        return next((c for c in every if name in (c["Id"], c["Name"][1:])), None)
+
+    def _start(self, made: dict[str, Any], status: str = "running") -> None:
+        second = next(self.clock)
+        made["State"]["Status"] = status
+        made["State"]["StartedAt"] = f"2026-01-02T00:{second // 60:02}:{second % 60:02}.123456789Z"
+
+    def _number(self, name: str) -> int:
+        return int(self.of(name)["Id"])  # type: ignore[index]
+
+    def _port(self, container: Mapping[str, Any]) -> dict[str, Any]:
+        number = int(container["Id"])
+        return {
+            "ifindex": number,
+            "ifname": f"veth{number}",
+            "master": "br-us",
+            "isolated": number in self.isolated,
+        }
+
+    def changes(self) -> list[list[str]]:
+        """The commands since the last time that did not only ask."""
+        asked = ("ls", "inspect", "ps", "container", "network", "-details")
+        done = [
+            c
+            for c in self.calls
+            if c[1] not in asked and not (c[1] == "exec" and ("-json" in c or "cat" in c))
+        ]
+        self.calls.clear()
+        return done
+
+
+NETWORK = {
+    "Id": "n1" * 32,
+    "Name": US.name,
+    "IPAM": {"Config": [{"Subnet": str(US.range)}]},
+    "Labels": {"gkelab.lab": LAB, "gkelab.role": "subnet"},
+    "Options": {"com.docker.network.bridge.name": "br-us"},
+    "Containers": {},
+}
+
+
+def labels(container: Mapping[str, Any]) -> Mapping[str, str]:
+    return dict(container["Config"]["Labels"])
+
+
+def interface(address: str) -> str:
+    """What `ip` answers in a container that docker has just started."""
+    ip, _, length = address.partition("/")
+    shown = [{"ifname": "eth0", "addr_info": [{"local": ip, "prefixlen": int(length)}]}]
+    routes = [
+        {"dst": "default", "gateway": str(IPv4Address("10.128.15.254")), "dev": "eth0"},
+        {"dst": "10.128.0.0/20", "dev": "eth0", "protocol": "kernel", "scope": "link"},
+    ]
+    return "\n".join(json.dumps(part) for part in (shown, routes, []))
+
+
+def agent(docker: FakeDocker, status: Path | None = None, **settings: Any) -> Agent:
+    """An agent of the lab, with a clock that stands still."""
+    made = Settings(LAB, IMAGE, ("serve",), settings.get("ranges", ()), status)
+    return Agent(made, docker, settings.get("now", lambda: 100.0))

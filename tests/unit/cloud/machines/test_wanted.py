@@ -1,0 +1,81 @@
+"""From the cloud's state to machines: names, addresses, and what cannot be."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from gkelab.cloud.machines.wanted import Machine, subnet_networks, wanted
+from gkelab.cloud.mirror import State
+from tests.unit.cloud.machines.fakes import BASE, LAB, NETWORKS, START, US, instance, state
+
+
+def test_an_instance_is_a_machine() -> None:
+    made = wanted(state(instance("web", aliases=["10.4.1.0/24", "10.128.3.4/32"])), LAB, NETWORKS)
+    assert made.problems == ()
+    assert made.machines == {
+        "lab-vm-web": Machine(
+            instance="zones/us-central1-a/instances/web",
+            number="7",
+            hostname="web",
+            container="lab-vm-web",
+            network=US,
+            address=IPv4Address("10.128.0.5"),
+            aliases=(IPv4Network("10.4.1.0/24"), IPv4Network("10.128.3.4/32")),
+            running=True,
+            started=START,
+        )
+    }
+    assert US.gateway == IPv4Address("10.128.0.1")
+
+
+@pytest.mark.parametrize(
+    ("status", "running"),
+    [("RUNNING", True), ("STAGING", True), ("TERMINATED", False), ("SUSPENDED", False)],
+)
+def test_only_what_runs_in_the_cloud_runs(status: str, running: bool) -> None:
+    (machine,) = wanted(state(instance("web", status=status)), LAB, NETWORKS).machines.values()
+    assert machine.running is running
+
+
+def test_nodes_are_kinds_business() -> None:
+    node = instance("small-worker", labels={"goog-gke-node": ""})
+    assert wanted(state(node), LAB, NETWORKS).machines == {}
+
+
+def test_what_cannot_be_is_told() -> None:
+    elsewhere = instance("a")
+    elsewhere["networkInterfaces"][0]["subnetwork"] = f"{BASE}/regions/r/subnetworks/mine"
+    two = instance("c")
+    two["networkInterfaces"].append(two["networkInterfaces"][0])
+    seen = State(
+        "p",
+        1,
+        {
+            "instances": [
+                elsewhere,
+                instance("b", "10.132.0.5"),
+                two,
+                instance("c", "10.128.0.6", zone="us-central1-b"),
+            ]
+        },
+    )
+    made = wanted(seen, LAB, NETWORKS)
+    zone = "zones/us-central1-a/instances"
+    assert list(made.machines) == ["lab-vm-c"]
+    assert made.problems == (
+        f"{zone}/a: no docker network is the subnet mine (there are: us)",
+        f"{zone}/b: 10.132.0.5 is not in 10.128.0.0/20, its docker network's range",
+        f"{zone}/c: only the first of its interfaces is made real",
+        f"zones/us-central1-b/instances/c: the container lab-vm-c is that of {zone}/c already",
+    )
+
+
+def test_a_labs_subnets_are_its_networks() -> None:
+    listed = [
+        ("gkelab.lab.us", (US.range,), "br-us"),
+        ("gkelab.lab.none", (), "br-none"),
+        ("gkelab.other.us", (US.range,), "br-other"),
+    ]
+    assert subnet_networks(LAB, listed) == NETWORKS
