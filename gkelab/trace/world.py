@@ -96,10 +96,9 @@ def machines(fabric: Fabric, state: Object, vm_container: Mapping[str, str]) -> 
 def pods(cluster: str, objects: Iterable[Object]) -> Iterator[Pod]:
     """The pods that have an address and have not ended."""
     for item in objects:
-        spec, status = item["spec"], item.get("status", {})
-        if item["kind"] != "Pod" or status.get("phase") in ("Succeeded", "Failed"):
-            continue
-        if not status.get("podIP"):
+        spec, status = item.get("spec", {}), item.get("status", {})
+        ended = status.get("phase") in ("Succeeded", "Failed")
+        if item["kind"] != "Pod" or ended or not status.get("podIP"):
             continue
         yield Pod(
             cluster=cluster,
