@@ -11,6 +11,7 @@ import fcntl
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from typing import TypeVar
 
 from gkelab.errors import LabError
 from gkelab.trace.packets import ICMP, Frame, decode
+from gkelab.wait import until
 
 T = TypeVar("T")
 CLONE_NEWNET = 0x40000000  # linux/sched.h
@@ -28,6 +30,7 @@ SIOCGIFADDR = 0x8915
 SO_ATTACH_FILTER, SO_RCVBUFFORCE, SO_TIMESTAMPNS = 26, 33, 35  # asm-generic/socket.h
 SOL_PACKET, PACKET_STATISTICS = 263, 6
 BUFFER, LENGTH = 8 << 20, 512
+STAMPED = 5.0  # seconds; it takes milliseconds
 # Whose frames have Ethernet's header: ARPHRD_ETHER and ARPHRD_LOOPBACK.
 ETHERNET = (1, 772)
 
@@ -128,7 +131,41 @@ def listening(where: Mapping[str, Path], protocol: int) -> Iterator[Ears]:
         for place, namespace in where.items():
             sock = inside(namespace, lambda: _socket(protocol))
             sockets[place] = stack.enter_context(sock)
+        await_stamps()
         yield Ears(sockets)
+
+
+def await_stamps() -> None:
+    """Wait until packets are timed as they pass. A moment after the first socket asked for it they
+    are not yet, and have the time when they are read, in whatever order that is. A datagram to
+    this process itself tells, read a while after it was sent. WaitError if it never is so."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        sock.settimeout(1)
+        sock.bind(("127.0.0.1", 0))
+        sent = _send_self(sock)
+
+        def late() -> int:
+            nonlocal sent
+            _, ancillary, _, _ = sock.recvmsg(16, socket.CMSG_SPACE(16))
+            after = _time(ancillary) - sent
+            sent = _send_self(sock)
+            return after
+
+        until(
+            late,
+            lambda after: after <= 0,
+            what="the kernel times packets as they pass",
+            timeout=STAMPED,
+            interval=0.005,
+            in_a_row=2,
+        )
+
+
+def _send_self(sock: socket.socket) -> int:
+    """When it was sent: it is in the socket then, so what is timed later was timed on reading."""
+    sock.sendto(b"x", sock.getsockname())
+    return time.time_ns()
 
 
 def _socket(protocol: int) -> socket.socket:

@@ -168,7 +168,7 @@ def test_only_what_is_asked_for_is_heard(spaces: Spaces) -> None:
     assert times == sorted(times)
     assert 0 not in times
     assert {one.frame.protocol for one in heard} == {6}
-    assert len(followed.probe) == 4
+    assert [one.place for one in followed.probe] == ["a", "r", "r", "b"]
 
 
 def test_a_pods_namespace_is_found_by_its_address(spaces: Spaces) -> None:
