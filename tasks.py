@@ -8,6 +8,7 @@ from gkelab import bench, commands, logs, testing
 from gkelab import images as supply
 from gkelab import report as reporting
 from gkelab.faults import bench as faults
+from gkelab.trace import commands as tracing
 from gkelab.vpc import commands as vpc
 
 
@@ -128,6 +129,33 @@ def diagram(_: Context, lab: str | None = None, output: str | None = None) -> No
 
 
 @task(
+    positional=["source", "destination"],
+    help={
+        "source": "a pod, a node, a VM or client",
+        "destination": "one of these, a Service (svc/NAME), or an address",
+        "port": "the first that the destination declares, or 80, by default",
+        "protocol": "tcp, udp or icmp",
+        "json": "as data",
+        "lab": "the lab's name; the only one by default",
+    },
+)
+def trace(
+    _: Context,
+    source: str,
+    destination: str,
+    *,
+    port: str | None = None,
+    protocol: str = "tcp",
+    json: bool = False,
+    lab: str | None = None,
+) -> None:
+    """Send one probe, show each hop, and name what dropped it; fails if that was not decided."""
+    with commands.plain_errors():
+        told = tracing.trace(lab, source, destination, port=port, protocol=protocol, as_json=json)
+        raise SystemExit(tracing.status(told))
+
+
+@task(
     positional=["machine"],
     help={
         "machine": "a VM or a node, by its name",
@@ -245,7 +273,7 @@ def bench_faults(_: Context, lab: str | None = None, json: str | None = None) ->
 
 namespace = Collection(
     *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, gcloud, ssh, diagram),
-    *(test, report, lint),
+    *(trace, test, report, lint),
 )
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))
 namespace.add_collection(Collection("logs", logs_collect))

@@ -80,6 +80,11 @@ MAY = {
     "status_vpc": ("cloud.place", "cloud.rest", "containers", "errors", "lab"),
     # The VPC, as the cloud's client tells of it.
     "vpc": ("cloud.client", "ipam", "topology"),
+    # One packet's story: what the lab is, what was heard, and what the router's rules say.
+    "trace": (
+        *("cloud.machines.wanted", "cloud.place", "cloud.rest", "cloud.router", "containers"),
+        *("errors", "lab", "shell", "tools", "wait"),
+    ),
     # What tells of a lab that does not do what it should, and of what was proven.
     "diagnosis": (
         *("access", "containers", "errors", "lab", "render", "shell", "tools", "topology"),
@@ -102,6 +107,7 @@ COMMANDS = (
     "bench",
     "naive",
     "faults.bench",
+    "trace.commands",
     "vpc.commands",
 )
 # What a package's modules never import of each other.

@@ -111,14 +111,7 @@ def main(words: Sequence[str]) -> int:
     """Serve until told to stop."""
     told = _parser().parse_args(words)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    settings = Settings(
-        project=told.project,
-        internet=told.internet_range,
-        pools=tuple(told.pool),
-        made_up=tuple(told.made_up),
-        latencies=tuple(told.latency),
-    )
-    agent = Agent(Kernel(run), settings, lambda line: LOG.warning("%s", line))
+    agent = Agent(Kernel(run), settings_of(words), lambda line: LOG.warning("%s", line))
     log = FirewallLog(told.firewall_log)
     threading.Thread(target=_log, args=(log,), name="log", daemon=True).start()
     stop = threading.Event()
@@ -132,6 +125,23 @@ def main(words: Sequence[str]) -> int:
         signal.signal(number, end)
     Service(agent, log, told.state, told.status).serve(Follower(told.cloud, queue), stop)
     return 0
+
+
+def settings_of(words: Sequence[str]) -> Settings:
+    """What these words of the command line tell of what no Compute resource says."""
+    told = _parser().parse_args(words)
+    return Settings(
+        project=told.project,
+        internet=told.internet_range,
+        pools=tuple(told.pool),
+        made_up=tuple(told.made_up),
+        latencies=tuple(told.latency),
+    )
+
+
+def state_file(words: Sequence[str]) -> Path:
+    """Where these words have the last known state kept."""
+    return Path(_parser().parse_args(words).state)
 
 
 def _log(log: FirewallLog) -> None:
