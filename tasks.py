@@ -8,6 +8,7 @@ from gkelab import bench, commands, logs, testing
 from gkelab import images as supply
 from gkelab import report as reporting
 from gkelab.faults import bench as faults
+from gkelab.nodes import commands as nodes
 from gkelab.vpc import commands as vpc
 
 
@@ -188,6 +189,38 @@ def lint(_: Context) -> None:
         raise SystemExit(testing.lint())
 
 
+@task(
+    name="add",
+    help={
+        "cluster": "the cluster's name; the first by default",
+        "pool": "the node pool; the cluster's first by default",
+        "zone": "one of the pool's zones; that with the fewest nodes by default",
+        "lab": "the lab's name; the only one by default",
+    },
+)
+def node_add(
+    _: Context,
+    cluster: str | None = None,
+    pool: str | None = None,
+    zone: str | None = None,
+    lab: str | None = None,
+) -> None:
+    """Add a worker to a running cluster, as a resize of its node pool does."""
+    with commands.plain_errors():
+        nodes.add(lab, cluster, pool, zone)
+
+
+@task(
+    name="delete",
+    positional=["node"],
+    help={"node": "the worker's name", "lab": "the lab's name; the only one by default"},
+)
+def node_delete(_: Context, node: str, lab: str | None = None) -> None:
+    """Drain a worker and take it away, with its instance and its route."""
+    with commands.plain_errors():
+        nodes.delete(lab, node)
+
+
 @task(name="build", help={"images": "upstream or built; by default what works here"})
 def images_build(_: Context, images: str | None = None) -> None:
     """Make or fetch every program, chart and image that `up` needs."""
@@ -250,4 +283,5 @@ namespace = Collection(
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))
 namespace.add_collection(Collection("logs", logs_collect))
 namespace.add_collection(Collection("vpc", vpc_show))
+namespace.add_collection(Collection("node", node_add, node_delete))
 namespace.add_collection(Collection("bench", bench_up, bench_faults))

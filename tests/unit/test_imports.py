@@ -65,9 +65,15 @@ MAY = {
         *("access", "applied", "containers", "errors", "graph", "ipam", "lab", "render"),
         *("shell", "tools", "topology", "wait"),
         # What writes to the cloud, and nothing of what makes it real.
-        *("cloud.ensure", "cloud.place", "cloud.resources", "cloud.rest"),
+        *("cloud.asking", "cloud.ensure", "cloud.place", "cloud.resources", "cloud.rest"),
         *("host.prepare", "supply.imagestore"),  # where nodes mount what
         "supply.archive",
+    ),
+    # Workers of a lab that is up, added and deleted.
+    "nodes": (
+        *("containers", "errors", "graph", "ipam", "lab", "steps", "tools", "topology", "wait"),
+        *("cloud.ensure", "cloud.place", "cloud.resources", "cloud.rest"),
+        *("supply.archive", "supply.cache", "supply.imagestore"),
     ),
     # What makes, shows and removes a lab.
     "up": (
@@ -102,6 +108,7 @@ COMMANDS = (
     "naive",
     "faults.bench",
     "vpc.commands",
+    "nodes.commands",
 )
 # What a package's modules never import of each other.
 APART = ("gkelab.steps",)
