@@ -229,8 +229,8 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
         run = partial(step.do, lab, cluster, applied)
         tasks.append(Task(f"{step.name}:{name}", run, tuple(needs), what=step.what))
     remains = partial(clear_remains, lab, cluster)
-    first = ("topology", answers.name)
-    tasks.append(Task(f"remains:{name}", remains, first, what="remove what is left of nodes"))
+    there = ("topology", answers.name)
+    tasks.append(Task(f"remains:{name}", remains, there, what="remove what is left of nodes"))
     done = [task.name for task in tasks]
     ready = Task(
         f"ready:{name}",
