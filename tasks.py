@@ -7,6 +7,7 @@ from invoke import Collection, Context, task
 from gkelab import bench, commands, logs, testing
 from gkelab import images as supply
 from gkelab import report as reporting
+from gkelab.fabric import bench as fabric
 from gkelab.faults import bench as faults
 from gkelab.nodes import commands as nodes
 from gkelab.vpc import commands as vpc
@@ -276,6 +277,19 @@ def bench_faults(_: Context, lab: str | None = None, json: str | None = None) ->
         faults.bench_faults(lab, json)
 
 
+@task(
+    name="fabric",
+    help={
+        "lab": "the lab's name; the only one by default",
+        "runs": "how many turns each measure has; the median counts",
+    },
+)
+def bench_fabric(_: Context, lab: str | None = None, runs: int = 3) -> None:
+    """Measure what the VPC's router costs, and how soon a write is in the packets' way."""
+    with commands.plain_errors():
+        fabric.bench_fabric(lab, runs)
+
+
 namespace = Collection(
     *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, gcloud, ssh, diagram),
     *(test, report, lint),
@@ -284,4 +298,4 @@ namespace.add_collection(Collection("images", images_build, images_list, images_
 namespace.add_collection(Collection("logs", logs_collect))
 namespace.add_collection(Collection("vpc", vpc_show))
 namespace.add_collection(Collection("node", node_add, node_delete))
-namespace.add_collection(Collection("bench", bench_up, bench_faults))
+namespace.add_collection(Collection("bench", bench_up, bench_faults, bench_fabric))

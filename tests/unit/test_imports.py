@@ -81,6 +81,10 @@ MAY = {
         *("tools.docker", "topology"),
     ),
     "down": ("errors", "find", "kubeconfig", "paths", "shell", "supply.imagestore", "tools"),
+    "fabric": (
+        *("containers", "errors", "lab", "steps", "supply.archive", "tools", "topology", "wait"),
+        *("cloud.asking", "cloud.machines.ports", "cloud.place", "cloud.resources", "cloud.rest"),
+    ),
     "faults": ("containers", "errors", "ipam", "lab", "steps", "tools", "topology", "wait"),
     "status": ("ipam", "lab", "shell", "status_vpc", "steps", "tools", "topology"),
     "status_vpc": ("cloud.place", "cloud.rest", "containers", "errors", "lab"),
@@ -107,6 +111,7 @@ COMMANDS = (
     "testing",
     "bench",
     "naive",
+    "fabric.bench",
     "faults.bench",
     "vpc.commands",
     "nodes.commands",
