@@ -7,7 +7,9 @@ from invoke import Collection, Context, task
 from gkelab import bench, commands, logs, testing
 from gkelab import images as supply
 from gkelab import report as reporting
+from gkelab.fabric import bench as fabric
 from gkelab.faults import bench as faults
+from gkelab.nodes import commands as nodes
 from gkelab.trace import commands as tracing
 from gkelab.vpc import commands as vpc
 
@@ -216,6 +218,38 @@ def lint(_: Context) -> None:
         raise SystemExit(testing.lint())
 
 
+@task(
+    name="add",
+    help={
+        "cluster": "the cluster's name; the first by default",
+        "pool": "the node pool; the cluster's first by default",
+        "zone": "one of the pool's zones; that with the fewest nodes by default",
+        "lab": "the lab's name; the only one by default",
+    },
+)
+def node_add(
+    _: Context,
+    cluster: str | None = None,
+    pool: str | None = None,
+    zone: str | None = None,
+    lab: str | None = None,
+) -> None:
+    """Add a worker to a running cluster, as a resize of its node pool does."""
+    with commands.plain_errors():
+        nodes.add(lab, cluster, pool, zone)
+
+
+@task(
+    name="delete",
+    positional=["node"],
+    help={"node": "the worker's name", "lab": "the lab's name; the only one by default"},
+)
+def node_delete(_: Context, node: str, lab: str | None = None) -> None:
+    """Drain a worker and take it away, with its instance and its route."""
+    with commands.plain_errors():
+        nodes.delete(lab, node)
+
+
 @task(name="build", help={"images": "upstream or built; by default what works here"})
 def images_build(_: Context, images: str | None = None) -> None:
     """Make or fetch every program, chart and image that `up` needs."""
@@ -271,6 +305,19 @@ def bench_faults(_: Context, lab: str | None = None, json: str | None = None) ->
         faults.bench_faults(lab, json)
 
 
+@task(
+    name="fabric",
+    help={
+        "lab": "the lab's name; the only one by default",
+        "runs": "how many turns each measure has; the median counts",
+    },
+)
+def bench_fabric(_: Context, lab: str | None = None, runs: int = 3) -> None:
+    """Measure what the VPC's router costs, and how soon a write is in the packets' way."""
+    with commands.plain_errors():
+        fabric.bench_fabric(lab, runs)
+
+
 namespace = Collection(
     *(up, down, stop, start, status, doctor, kubectl, hubble, cilium, gcloud, ssh, diagram),
     *(trace, test, report, lint),
@@ -278,4 +325,5 @@ namespace = Collection(
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))
 namespace.add_collection(Collection("logs", logs_collect))
 namespace.add_collection(Collection("vpc", vpc_show))
-namespace.add_collection(Collection("bench", bench_up, bench_faults))
+namespace.add_collection(Collection("node", node_add, node_delete))
+namespace.add_collection(Collection("bench", bench_up, bench_faults, bench_fabric))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gkelab.errors import LabError
@@ -12,9 +12,17 @@ from gkelab.host.uses import host_claims
 from gkelab.ipam import HEALTH_CHECK_RANGES
 from gkelab.shell import Runner
 from gkelab.supply.pins import SupplierName
-from gkelab.tools.docker import LABEL, PLAN, ROLE, SUPPLIER, Docker, Network
+from gkelab.tools.docker import AWAY, LABEL, NODE, PLAN, ROLE, SUPPLIER, Docker, Network
 from gkelab.tools.iproute import PROTOCOL, IpRoute
-from gkelab.topology import Claim, ResolvedTopology, load, resolve
+from gkelab.topology import (
+    Added,
+    Claim,
+    ResolvedTopology,
+    away_node,
+    load,
+    resolve,
+    with_nodes,
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,8 @@ class Found:
 
 def find_labs(docker: Docker) -> list[Found]:
     """The labs on this machine, by name. Networks are made first and removed last, so a lab
-    with anything left has one; its label holds the plan."""
+    with anything left has one; its label holds the plan. The nodes are those that there are by
+    now: containers tell of those that were added, volumes of those that are away."""
     labs: dict[str, Found] = {}
     for network in docker.networks({LABEL: None}):
         if PLAN in network.labels:
@@ -37,7 +46,25 @@ def find_labs(docker: Docker) -> list[Found]:
                 "upstream" if network.labels.get(SUPPLIER) == "upstream" else "built"
             )
             labs[network.labels[LABEL]] = Found(network.labels[LABEL], plan, supplier)
-    return [labs[name] for name in sorted(labs)]
+    return _by_now(docker, [labs[name] for name in sorted(labs)]) if labs else []
+
+
+def _by_now(docker: Docker, labs: Sequence[Found]) -> list[Found]:
+    added: dict[str, list[Added]] = {}
+    for container in docker.containers({LABEL: None, NODE: None}):
+        one = Added.parse(container.name, container.labels[NODE])
+        added.setdefault(container.labels[LABEL], []).append(one)
+    away: dict[str, set[str]] = {}
+    for volume in docker.volumes({LABEL: None, AWAY: None}):
+        told = away_node(volume)
+        if told:
+            away.setdefault(told[0], set()).add(told[1])
+    return [
+        replace(
+            lab, plan=with_nodes(lab.plan, added.get(lab.name, ()), away.get(lab.name, frozenset()))
+        )
+        for lab in labs
+    ]
 
 
 def the_lab(labs: Sequence[Found], name: str | None) -> Found:

@@ -13,6 +13,9 @@ class Timeouts:
     docker_stops: float = 60
     create_cluster: float = 600
     rollout: float = 420
+    node_boots: float = 90
+    join: float = 180
+    drain: float = 120  # GKE gives a node's pods an hour; then it goes all the same
     webhook: float = 180
     vpc: float = 120
     api_answers: float = 180

@@ -33,6 +33,7 @@ from gkelab.steps.install_gke_kinds import install_gke_kinds
 from gkelab.steps.install_istio import install_gateway, install_istio, render_istio_objects
 from gkelab.steps.install_metallb import configure_pools, install_metallb, render_metallb
 from gkelab.steps.load_images import load_image
+from gkelab.steps.remove_remains import clear_remains
 from gkelab.steps.start_client import start_client
 from gkelab.steps.start_cloud import start_cloud
 from gkelab.steps.start_controllers import start_controllers
@@ -238,6 +239,9 @@ def _cluster_tasks(lab: Lab, cluster: Cluster) -> list[Task]:
         needs += step.supply
         run = partial(step.do, lab, cluster, applied)
         tasks.append(Task(f"{step.name}:{name}", run, tuple(needs), what=step.what))
+    remains = partial(clear_remains, lab, cluster)
+    there = ("topology", answers.name)
+    tasks.append(Task(f"remains:{name}", remains, there, what="remove what is left of nodes"))
     done = [task.name for task in tasks]
     ready = Task(
         f"ready:{name}",

@@ -45,6 +45,19 @@ class RestCloud:
                 return None
             raise
 
+    def list_of(self, collection: str, scope: str) -> list[Body]:
+        """All resources of a scope, page by page."""
+        found: list[Body] = []
+        token = ""
+        while True:
+            page = self._ask(
+                "GET", f"{scope}/{collection}", {"pageToken": token} if token else None
+            )
+            found += page.get("items", [])
+            token = page.get("nextPageToken", "")
+            if not token:
+                return found
+
     def insert(self, collection: str, scope: str, body: Body) -> Body:
         """Make a resource; the operation."""
         return self.write("insert", collection, scope, {resource(collection): body})

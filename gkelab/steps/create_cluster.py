@@ -15,14 +15,13 @@ from gkelab.ipam import mac_address
 from gkelab.lab import NAMESPACES, Lab
 from gkelab.shell import CommandError
 from gkelab.supply.imagestore import MOUNT, UNIT
-from gkelab.tools.docker import PORT_TAKEN, Container
+from gkelab.tools.docker import NODE, PORT_TAKEN, Container
 from gkelab.tools.iproute import link_batch, unreachable_batch, via_batch
-from gkelab.tools.kind import GOGC, NodeSettings, cluster_config
+from gkelab.tools.kind import CLUSTER_LABEL, GOGC, NodeSettings, cluster_config
 from gkelab.tools.kubectl import Object
-from gkelab.topology import Cluster, Role
+from gkelab.topology import Cluster, Node, Role, label_of
 from gkelab.wait import until
 
-KIND_LABEL = "io.x-k8s.kind.cluster"
 DROP_IN = "/etc/systemd/system/containerd.service.d/gkelab-store.conf"
 DEVICE = "eth0"  # of a node
 FINISHED = "/etc/gkelab/kind-finished"
@@ -101,7 +100,7 @@ def create_cluster(lab: Lab, cluster: Cluster, stores: Mapping[Role, Path]) -> s
         kubeconfig=lab.kubeconfig,
         node_arguments={
             node.name: [f"--ip={node.address}", f"--mac-address={mac_address(node.address)}"]
-            + [f"--label={key}={value}" for key, value in lab.labels("node").items()]
+            + [f"--label={key}={value}" for key, value in node_labels(lab, cluster, node).items()]
             for node in cluster.nodes
         },
         folder=folder,
@@ -110,6 +109,12 @@ def create_cluster(lab: Lab, cluster: Cluster, stores: Mapping[Role, Path]) -> s
     )
     _mark_finished(lab, cluster)
     return f"{len(cluster.nodes)} nodes"
+
+
+def node_labels(lab: Lab, cluster: Cluster, node: Node) -> dict[str, str]:
+    """The labels of a node's container, beside kind's: an added one's tells what it is."""
+    told = {NODE: label_of(cluster.name, node)} if node.added else {}
+    return lab.labels("node") | told
 
 
 def answer_early(lab: Lab, cluster: Cluster, ended: Event) -> str:
@@ -134,7 +139,7 @@ def answer_early(lab: Lab, cluster: Cluster, ended: Event) -> str:
 
 def find_nodes(lab: Lab, cluster: Cluster) -> list[Container]:
     """The containers of the kind cluster of that name, whoever made them."""
-    return lab.docker.containers({KIND_LABEL: cluster.name})
+    return lab.docker.containers({CLUSTER_LABEL: cluster.name})
 
 
 def is_whole(cluster: Cluster, nodes: list[Container]) -> bool:

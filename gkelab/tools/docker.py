@@ -16,6 +16,8 @@ LABEL = "gkelab.lab"  # its value is the lab's name
 ROLE = "gkelab.role"
 PLAN = "gkelab.plan"  # on networks: the resolved topology, from which a lab is found again
 SUPPLIER = "gkelab.images"  # on networks: the supplier that this lab's images come from
+NODE = "gkelab.node"  # on a node that was added to its cluster: what no topology tells of it
+AWAY = "gkelab.away"  # on volumes: the cluster of the node that is away, which is in their names
 # How docker says that a container cannot have the host's port that it is to publish; the system
 # says it in words of its own.
 PORT_TAKEN = re.compile(r"([0-9.]+:\d+)\b.*already (?:allocated|in use)")

@@ -22,6 +22,9 @@ from gkelab.topology import Cluster, Node, Role
 # How much garbage Go programs let grow before they collect it, in percent of what they use: half
 # the collector's work of the default 100, for a lab that has memory and few cores.
 GOGC = 300
+KUBEADM = "kubeadm.k8s.io/v1beta4"
+# Labels of nodes' containers by which kind knows them.
+CLUSTER_LABEL, ROLE_LABEL = "io.x-k8s.kind.cluster", "io.x-k8s.kind.role"
 SHIM = """#!/bin/sh
 # docker, as kind calls it: `docker run` gets the node's own arguments, one a line in its file.
 set -eu
@@ -57,7 +60,7 @@ def cluster_config(cluster: Cluster, image: str, settings: NodeSettings) -> dict
     patches: list[dict[str, Any]] = [
         {
             "kind": "ClusterConfiguration",
-            "apiVersion": "kubeadm.k8s.io/v1beta4",
+            "apiVersion": KUBEADM,
             "apiServer": {"extraEnvs": _arguments({"GOGC": GOGC})},
             "controllerManager": {"extraArgs": _arguments(manager)},
             # A lab's data need not survive a power cut; an fsync a write makes it much slower.
@@ -154,7 +157,32 @@ def context(cluster: str) -> str:
     return f"kind-{cluster}"
 
 
-def _node(node: Node, image: str, settings: NodeSettings) -> dict[str, Any]:
+def join_configuration(cluster: Cluster, node: Node, token: str) -> str:
+    """What kubeadm joins a worker to a cluster by: as kind writes it (pkg/cluster/internal/kubeadm/
+    config.go, ConfigTemplateBetaV4), with the lab's patch. What is said of the kubelet the cluster
+    keeps itself."""
+    return _yaml(
+        {
+            "apiVersion": KUBEADM,
+            "kind": "JoinConfiguration",
+            "nodeRegistration": {
+                "criSocket": "unix:///run/containerd/containerd.sock",
+                **_registration(node),
+            },
+            "discovery": {
+                "bootstrapToken": {
+                    "apiServerEndpoint": f"{cluster.control_plane.name}:6443",
+                    "token": token,
+                    "unsafeSkipCAVerification": True,
+                }
+            },
+            # It would ask for things of a machine that a container has not.
+            "skipPhases": ["preflight"],
+        }
+    )
+
+
+def _registration(node: Node) -> dict[str, Any]:
     labels = ",".join(f"{key}={value}" for key, value in node.labels.items())
     # kind's own list, whose place a patch takes as a whole, with GCE's form of the provider ID.
     kubelet = {
@@ -162,10 +190,14 @@ def _node(node: Node, image: str, settings: NodeSettings) -> dict[str, Any]:
         "provider-id": node.provider_id,
         "node-labels": labels,
     }
+    return {"kubeletExtraArgs": _arguments(kubelet)}
+
+
+def _node(node: Node, image: str, settings: NodeSettings) -> dict[str, Any]:
     patch = {
         "kind": "InitConfiguration" if node.role == "control-plane" else "JoinConfiguration",
-        "apiVersion": "kubeadm.k8s.io/v1beta4",
-        "nodeRegistration": {"kubeletExtraArgs": _arguments(kubelet)},
+        "apiVersion": KUBEADM,
+        "nodeRegistration": _registration(node),
     }
     config: dict[str, Any] = {
         "role": node.role,

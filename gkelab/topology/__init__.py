@@ -1,5 +1,14 @@
 """A lab in GKE's vocabulary: read from clusters/*.yaml (`load`), made concrete (`resolve`)."""
 
+from gkelab.topology.added import (
+    Added,
+    away_name,
+    away_node,
+    deletable,
+    label_of,
+    next_node,
+    with_nodes,
+)
 from gkelab.topology.choose import Claim, resolve
 from gkelab.topology.fields import Size
 from gkelab.topology.lab import ResolvedTopology
@@ -28,6 +37,7 @@ from gkelab.topology.read import load, parse
 from gkelab.topology.vpc_model import FirewallSpec, InternetSpec, LatencySpec, VmSpec
 
 __all__ = [
+    "Added",
     "AliasRange",
     "Claim",
     "Cluster",
@@ -51,8 +61,14 @@ __all__ = [
     "Topology",
     "Vm",
     "VmSpec",
+    "away_name",
+    "away_node",
+    "deletable",
     "docker_network_name",
+    "label_of",
     "load",
+    "next_node",
     "parse",
     "resolve",
+    "with_nodes",
 ]

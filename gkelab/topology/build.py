@@ -138,36 +138,49 @@ def _nodes(project: str, spec: ClusterSpec, addresses: tuple[IPv4Address, ...]) 
         for _ in range(pool.node_count)
         for zone in spec.pool_zones(pool)
     ]
-    for index, ((zone, pool_name, machine_type), address) in enumerate(
-        zip(places, addresses, strict=True)
-    ):
-        name = _node_name(spec.name, index)
-        labels = {
-            "topology.kubernetes.io/region": spec.region,
-            "topology.kubernetes.io/zone": zone,
+    for index, (place, address) in enumerate(zip(places, addresses, strict=True)):
+        yield make_node(project, spec, node_name(spec.name, index), place, address)
+
+
+def make_node(
+    project: str,
+    spec: ClusterSpec,
+    name: str,
+    place: tuple[str, str | None, str],
+    address: IPv4Address,
+    *,
+    added: bool = False,
+) -> Node:
+    """A node of a cluster. `place` is its zone, its pool (None: the control plane), its machine
+    type."""
+    zone, pool_name, machine_type = place
+    labels = {
+        "topology.kubernetes.io/region": spec.region,
+        "topology.kubernetes.io/zone": zone,
+    }
+    if pool_name:
+        labels |= {
+            "node.kubernetes.io/instance-type": machine_type,
+            "cloud.google.com/gke-nodepool": pool_name,
+            "cloud.google.com/gke-max-pods-per-node": str(spec.max_pods_per_node),
+            "cloud.google.com/machine-family": machine_type.partition("-")[0],
         }
-        if pool_name:
-            labels |= {
-                "node.kubernetes.io/instance-type": machine_type,
-                "cloud.google.com/gke-nodepool": pool_name,
-                "cloud.google.com/gke-max-pods-per-node": str(spec.max_pods_per_node),
-                "cloud.google.com/machine-family": machine_type.partition("-")[0],
-            }
-        yield Node(
-            name=name,
-            role="worker" if pool_name else "control-plane",
-            region=spec.region,
-            zone=zone,
-            pool=pool_name,
-            machine_type=machine_type,
-            address=address,
-            provider_id=f"gce://{project}/{zone}/{name}",
-            labels=labels,
-        )
+    return Node(
+        name=name,
+        role="worker" if pool_name else "control-plane",
+        region=spec.region,
+        zone=zone,
+        pool=pool_name,
+        machine_type=machine_type,
+        address=address,
+        provider_id=f"gce://{project}/{zone}/{name}",
+        labels=labels,
+        added=added,
+    )
 
 
-def _node_name(cluster: str, index: int) -> str:
-    """As kind names nodes: the first worker has no number."""
+def node_name(cluster: str, index: int) -> str:
+    """As kind names nodes: 0 is the control plane, and the first worker has no number."""
     if index == 0:
         return f"{cluster}-control-plane"
     return f"{cluster}-worker" if index == 1 else f"{cluster}-worker{index}"

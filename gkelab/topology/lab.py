@@ -116,6 +116,11 @@ class ResolvedTopology:
         """The nodes of all clusters."""
         return tuple(node for cluster in self.clusters for node in cluster.nodes)
 
+    @property
+    def declared(self) -> Self:
+        """The plan as the topology has it, without what was added to the lab or taken away."""
+        return self.of(self.topology, self.chosen)
+
     def subnet(self, name: str) -> Subnet:
         """The named subnet; LabError if there is none."""
         return _named(self.subnets, "subnet", name)

@@ -16,7 +16,8 @@ Role = Literal["control-plane", "worker"]
 @dataclass(frozen=True)
 class Node:
     """A kind node that stands for a VM. `pool` is None for the control plane, which GKE keeps
-    out of the customer's pools. `labels` are GKE's own, in the form of `kubectl label`."""
+    out of the customer's pools. `labels` are GKE's own, in the form of `kubectl label`. `added`:
+    it came to the running cluster, beside what the topology declares."""
 
     name: str
     role: Role
@@ -27,6 +28,7 @@ class Node:
     address: IPv4Address
     provider_id: str
     labels: Mapping[str, str] = field(hash=False)
+    added: bool = False
 
 
 @dataclass(frozen=True)

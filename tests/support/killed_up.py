@@ -40,6 +40,7 @@ STEPS = (
     ("cilium-kinds", 0.3),
     ("cilium", 0.3),
     ("controllers", 0.2),
+    ("remains", 0.02),  # there are none
     ("gateway-api", 0.3),
     ("gke-kinds", 0.1),
     ("istio", 0.7),

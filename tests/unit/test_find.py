@@ -18,7 +18,15 @@ from gkelab.tools.iproute import IpRoute
 from gkelab.topology import Claim, ResolvedTopology
 from tests.support.recorder import Recorder
 from tests.unit.steps import declared, plan_of, two_regions
-from tests.unit.tools import FOREIGN_NETWORK, Raw, lists_networks, own_networks, recorded, text
+from tests.unit.tools import (
+    FOREIGN_NETWORK,
+    Raw,
+    lists_labs,
+    lists_networks,
+    own_networks,
+    recorded,
+    text,
+)
 
 SHOW = ["ip", "-json", "-4", "route", "show"]
 ALL = [*recorded("networks"), FOREIGN_NETWORK]
@@ -58,7 +66,7 @@ def found(*names: str) -> list[Found]:
 
 
 def test_a_lab_is_found_with_its_plan_and_supplier(run: Recorder) -> None:
-    lists_networks(run, ["gkelab.lab"], own_networks())
+    lists_labs(run, own_networks())
     (lab,) = find_labs(Docker(run))
     assert (lab.name, lab.supplier) == ("vpc-native", "built")
     assert lab.plan.clusters[0].pod_range == IPv4Network("10.0.0.0/20")
@@ -69,11 +77,49 @@ def test_a_lab_is_found_with_its_plan_and_supplier(run: Recorder) -> None:
     ]
 
 
+def added_node(name: str, **told: str) -> Raw:
+    """The container of a node that was added."""
+    raw = next(raw for raw in recorded("containers") if raw["Name"] == "/vpc-native-worker2")
+    facts = {"cluster": "vpc-native", "pool": "default-pool", "zone": "us-central1-b"}
+    raw["Id"], raw["Name"] = name.ljust(64, "0"), f"/{name}"
+    raw["Config"]["Labels"]["gkelab.node"] = json.dumps(facts | {"address": "10.128.0.9"} | told)
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("added", "away", "names"),
+    [
+        ([], [], ["worker", "worker2"]),
+        (["worker3"], [], ["worker", "worker2", "worker3"]),
+        (["worker3"], ["vpc-native.away.vpc-native-worker3"], ["worker", "worker2"]),
+        ([], ["vpc-native.away.vpc-native-worker"], ["worker2"]),
+        (["worker3"], ["vpc-native.away.vpc-native-worker2"], ["worker", "worker3"]),
+        ([], ["another.away.vpc-native-worker", "vpc-native.cloud"], ["worker", "worker2"]),
+    ],
+    ids=["declared", "one more", "one in the making", "one less", "both", "others'"],
+)
+def test_a_labs_nodes_are_those_that_there_are_by_now(
+    run: Recorder, added: list[str], away: list[str], names: list[str]
+) -> None:
+    nodes = [added_node(f"vpc-native-{name}") for name in added]
+    lists_labs(run, own_networks(), nodes, [f"gkelab.{name}" for name in away])
+    (lab,) = find_labs(Docker(run))
+    assert [n.name.removeprefix("vpc-native-") for n in lab.plan.clusters[0].workers] == names
+    assert lab.plan.fingerprint() == lab.plan.declared.fingerprint()
+    assert len(lab.plan.declared.nodes) == 3
+
+
+def test_an_added_node_of_which_the_label_is_damaged(run: Recorder) -> None:
+    lists_labs(run, own_networks(), [added_node("vpc-native-worker3", address="x")])
+    with pytest.raises(LabError, match="The label of node vpc-native-worker3 cannot be read"):
+        find_labs(Docker(run))
+
+
 def test_labs_are_found_each_once_by_name(run: Recorder) -> None:
     two = two_regions()
     upstream = network_of(two, 0, **{"gkelab.images": "upstream"})
     networks = [network_of(plan_of()), upstream, network_of(two, 1, **upstream["Labels"])]
-    lists_networks(run, ["gkelab.lab"], list(reversed(networks)))
+    lists_labs(run, list(reversed(networks)))
     assert [(lab.name, lab.supplier) for lab in find_labs(Docker(run))] == [
         ("two", "upstream"),
         ("vpc-native", "built"),
@@ -81,20 +127,20 @@ def test_labs_are_found_each_once_by_name(run: Recorder) -> None:
 
 
 def test_without_labelled_networks_there_is_no_lab(run: Recorder) -> None:
-    lists_networks(run, ["gkelab.lab"], [])
+    lists_labs(run, [])
     assert find_labs(Docker(run)) == []
 
 
 def test_a_network_without_a_plan_makes_no_lab(run: Recorder) -> None:
     raw = network_of(plan_of())
     del raw["Labels"]["gkelab.plan"]
-    lists_networks(run, ["gkelab.lab"], [raw])
+    lists_labs(run, [raw])
     assert find_labs(Docker(run)) == []
 
 
 def test_a_damaged_plan_is_an_error_with_a_remedy(run: Recorder) -> None:
     damaged = {"gkelab.plan": '{"source": "x", "topology": {}, "chosen": {}}'}
-    lists_networks(run, ["gkelab.lab"], [network_of(plan_of(), **damaged)])
+    lists_labs(run, [network_of(plan_of(), **damaged)])
     with pytest.raises(LabError, match="The recorded topology cannot be read"):
         find_labs(Docker(run))
 
@@ -172,7 +218,7 @@ def plan(path: Path, run: Recorder) -> tuple[ResolvedTopology, Found | None]:
 
 def test_a_new_labs_ranges_avoid_what_others_use(file: Path, run: Recorder) -> None:
     busy = {"dst": "10.0.16.0/20", "dev": "tun0", "protocol": "static"}
-    lists_networks(run, ["gkelab.lab"], [])
+    lists_labs(run, [])
     lists_networks(run, [], [FOREIGN_NETWORK])
     run.handle(SHOW, json.dumps([busy]))
     made, existing = plan(file, run)
@@ -182,7 +228,7 @@ def test_a_new_labs_ranges_avoid_what_others_use(file: Path, run: Recorder) -> N
 
 
 def test_on_an_idle_host_they_are_the_lowest(file: Path, run: Recorder) -> None:
-    lists_networks(run, ["gkelab.lab"], [])
+    lists_labs(run, [])
     lists_networks(run, [], [])
     run.handle(SHOW, "[]")
     made, _ = make_plan(file, Docker(run), IpRoute(run), lambda _: [])
@@ -192,7 +238,7 @@ def test_on_an_idle_host_they_are_the_lowest(file: Path, run: Recorder) -> None:
 def test_a_declared_range_that_another_uses_is_refused_naming_both(
     file: Path, run: Recorder
 ) -> None:
-    lists_networks(run, ["gkelab.lab"], [])
+    lists_labs(run, [])
     taken = FOREIGN_NETWORK | {"IPAM": {"Config": [{"Subnet": "10.128.8.0/24"}]}}
     lists_networks(run, [], [taken])
     run.handle(SHOW, "[]")
@@ -203,7 +249,7 @@ def test_a_declared_range_that_another_uses_is_refused_naming_both(
 def test_an_existing_lab_keeps_its_plan_whatever_the_host_uses_by_now(
     file: Path, run: Recorder
 ) -> None:
-    lists_networks(run, ["gkelab.lab"], own_networks())
+    lists_labs(run, own_networks())
     made, existing = plan(file, run)
     assert existing is not None
     assert made is existing.plan
@@ -215,7 +261,7 @@ def test_an_existing_lab_of_another_topology_is_refused(file: Path, run: Recorde
     changed = declared()
     changed["clusters"][0]["maxPodsPerNode"] = 110
     file.write_text(yaml.safe_dump(changed))
-    lists_networks(run, ["gkelab.lab"], own_networks())
+    lists_labs(run, own_networks())
     with pytest.raises(LabError) as caught:
         plan(file, run)
     assert str(caught.value) == (
@@ -230,7 +276,7 @@ def test_labs_beside_each_other_have_ranges_apart(file: Path, run: Recorder) -> 
     outside = {"externalRange": "203.0.113.128/26", "frontendRange": "192.0.2.0/24"}
     topology |= {"loadBalancing": outside, "onPrem": None, "internet": None}
     file.write_text(yaml.safe_dump(topology))
-    lists_networks(run, ["gkelab.lab"], own_networks())
+    lists_labs(run, own_networks())
     lists_networks(run, [], own_networks())
     run.handle(SHOW, json.dumps([r for r in recorded("routes") if r.get("dev") != "eth0"]))
     made, existing = plan(file, run)
@@ -253,7 +299,7 @@ def test_labs_that_would_share_a_range_are_refused(
     topology = declared() | {"name": "other"}
     topology["network"]["subnets"][0]["ipCidrRange"] = change.get("subnet", "10.128.0.0/20")
     file.write_text(yaml.safe_dump(topology))
-    lists_networks(run, ["gkelab.lab"], own_networks())
+    lists_labs(run, own_networks())
     lists_networks(run, [], own_networks())
     run.handle(SHOW, "[]")
     with pytest.raises(LabError) as caught:

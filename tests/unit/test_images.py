@@ -15,7 +15,7 @@ from gkelab.supply.choose import make_supplier
 from gkelab.supply.pins import SupplierName
 from tests.support.recorder import Recorder
 from tests.unit.supply import path_of, some_pins, touch
-from tests.unit.tools import lists_containers, lists_networks
+from tests.unit.tools import lists_containers, lists_labs
 
 NOTHING_LEFT = "removed Go's module and build caches, 0.0 GB: only building uses them"
 SOME_LEFT = (
@@ -30,7 +30,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     run = Recorder()
     monkeypatch.setattr(images, "run", run)
     lists_containers(run, ["gkelab.lab"], [])
-    lists_networks(run, ["gkelab.lab"], [])
+    lists_labs(run, [])
     run.handle(["docker", "image", "ls", "--quiet", "--no-trunc", *SCRATCH], "")
     return run
 

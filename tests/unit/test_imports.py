@@ -65,9 +65,15 @@ MAY = {
         *("access", "applied", "containers", "errors", "graph", "ipam", "lab", "render"),
         *("shell", "tools", "topology", "wait"),
         # What writes to the cloud, and nothing of what makes it real.
-        *("cloud.ensure", "cloud.place", "cloud.resources", "cloud.rest"),
+        *("cloud.asking", "cloud.ensure", "cloud.place", "cloud.resources", "cloud.rest"),
         *("host.prepare", "supply.imagestore"),  # where nodes mount what
         "supply.archive",
+    ),
+    # Workers of a lab that is up, added and deleted.
+    "nodes": (
+        *("containers", "errors", "graph", "ipam", "lab", "steps", "tools", "topology", "wait"),
+        *("cloud.ensure", "cloud.place", "cloud.resources", "cloud.rest"),
+        *("supply.archive", "supply.cache", "supply.imagestore"),
     ),
     # What makes, shows and removes a lab.
     "up": (
@@ -75,6 +81,10 @@ MAY = {
         *("tools.docker", "topology"),
     ),
     "down": ("errors", "find", "kubeconfig", "paths", "shell", "supply.imagestore", "tools"),
+    "fabric": (
+        *("containers", "errors", "lab", "steps", "supply.archive", "tools", "topology", "wait"),
+        *("cloud.asking", "cloud.machines.ports", "cloud.place", "cloud.resources", "cloud.rest"),
+    ),
     "faults": ("containers", "errors", "ipam", "lab", "steps", "tools", "topology", "wait"),
     "status": ("ipam", "lab", "shell", "status_vpc", "steps", "tools", "topology"),
     "status_vpc": ("cloud.place", "cloud.rest", "containers", "errors", "lab"),
@@ -106,9 +116,11 @@ COMMANDS = (
     "testing",
     "bench",
     "naive",
+    "fabric.bench",
     "faults.bench",
     "trace.commands",
     "vpc.commands",
+    "nodes.commands",
 )
 # What a package's modules never import of each other.
 APART = ("gkelab.steps",)

@@ -22,7 +22,7 @@ from gkelab.cloud.machines.network import (
 )
 from gkelab.cloud.machines.patience import Patience
 from gkelab.cloud.machines.plan import VM, Action, Plan, Seen, plan, seen
-from gkelab.cloud.machines.ports import Isolation, guarded
+from gkelab.cloud.machines.ports import Isolation, guarded, opened
 from gkelab.cloud.machines.wanted import (
     INSTANCE,
     NUMBER,
@@ -85,7 +85,9 @@ class Agent:
             steps = self._plan(made)
             refused += [*steps.problems, *self._carry_out(steps)]
         containers = self._containers()
-        held, open_ports = self.isolation.hold(guarded(containers, networks.values()))
+        direct = opened(state.all("instances")) if state else frozenset()
+        machines = guarded(containers, networks.values())
+        held, open_ports = self.isolation.hold(machines, direct)
         refused += [*open_ports, *self._configure(made, containers)]
         self._tell(state, made, containers, held, refused)
         return self.patience.take()

@@ -5,17 +5,21 @@ and each other only through the router, as machines of a VPC do.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gkelab.cloud.machines.plan import NODE, VM, Seen
-from gkelab.cloud.machines.wanted import SubnetNetwork
+from gkelab.cloud.machines.wanted import NODE_LABEL, SubnetNetwork
 from gkelab.errors import LabError
 from gkelab.shell import Runner
 from gkelab.tools.docker import Docker
 
 # The number of the host's end of a container's interface.
 PEER = "/sys/class/net/eth0/iflink"
+# An instance's metadata that leaves the port of its node open, so that nodes which have it reach
+# each other past the router: the bench's way to measure what the router costs.
+OPEN = ("gkelab-direct", "true")
 LIST = ("bridge", "-details", "-json", "link", "show")
 
 
@@ -51,6 +55,19 @@ def guarded(
     return found
 
 
+def opened(instances: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """The nodes whose instances' metadata asks for an open port."""
+    return frozenset(
+        instance["name"]
+        for instance in instances
+        if NODE_LABEL in instance.get("labels", {})
+        and any(
+            (item.get("key"), item.get("value")) == OPEN
+            for item in instance.get("metadata", {}).get("items", ())
+        )
+    )
+
+
 @dataclass(frozen=True)
 class Isolation:
     """Keeps the ports isolated, in the host's network namespace. What the host's end of a
@@ -60,31 +77,44 @@ class Isolation:
     docker: Docker
     peers: dict[tuple[str, str], int]
 
-    def hold(self, machines: Mapping[Seen, SubnetNetwork]) -> tuple[dict[str, str], list[str]]:
-        """Isolate the machines' ports; the ports by container, and what could not be done.
-        CommandError when the host's bridges cannot be read."""
+    def hold(
+        self, machines: Mapping[Seen, SubnetNetwork], open_: Collection[str] = ()
+    ) -> tuple[dict[str, str], list[str]]:
+        """Isolate the machines' ports, all but those of the containers that are to be open; the
+        isolated ones by container, and what could not be done. CommandError when the host's
+        bridges cannot be read."""
         problems = []
         lives = {container.life for container in machines}
         for life in [life for life in self.peers if life not in lives]:
             del self.peers[life]
         ports = parse_ports(self.run(LIST).stdout) if machines else {}
-        held = {}
+        held: dict[str, str] = {}
         for container, network in machines.items():
+            wanted = container.name not in open_
             try:
-                held[container.name] = self._hold(container, network, ports)
+                port = self._hold(container, network, ports, wanted)
+                if wanted:
+                    held[container.name] = port
             except LabError as error:
                 problems.append(f"the port of {container.name} is not isolated: {error.message}")
         return held, problems
 
-    def _hold(self, container: Seen, network: SubnetNetwork, ports: Mapping[int, Port]) -> str:
+    def _hold(
+        self,
+        container: Seen,
+        network: SubnetNetwork,
+        ports: Mapping[int, Port],
+        wanted: bool,
+    ) -> str:
         if container.life not in self.peers:
             self.peers[container.life] = self._peer(container)
         port = ports.get(self.peers[container.life])
         if port is None or port.bridge != network.bridge:
             del self.peers[container.life]
             raise LabError(f"it is not on {network.bridge}, the bridge of {network.name}")
-        if not port.isolated:
-            self.run(["bridge", "link", "set", "dev", port.name, "isolated", "on"])
+        if port.isolated != wanted:
+            state = "on" if wanted else "off"
+            self.run(["bridge", "link", "set", "dev", port.name, "isolated", state])
         return port.name
 
     def _peer(self, container: Seen) -> int:

@@ -56,6 +56,15 @@ def test_it_answers_what_googles_client_answers(rest: RestCloud, cloud: Cloud) -
     assert rest.find("firewalls", "global", "fw") is None
 
 
+def test_lists_have_all_of_their_pages(rest: RestCloud) -> None:
+    assert rest.list_of("firewalls", "global") == []
+    rest.insert("networks", "global", made.NETWORK)
+    for index in range(501):  # a page has 500
+        rest.insert("firewalls", "global", {**made.FIREWALL, "name": f"fw-{index:03}"})
+    names = [item["name"] for item in rest.list_of("firewalls", "global")]
+    assert names == [f"fw-{index:03}" for index in range(501)]
+
+
 def test_methods_with_names_of_their_own(rest: RestCloud, cloud: Cloud) -> None:
     ensure(rest, resources(plan_of("vpc-native")))
     vm = rest.get("instances", ZONAL, "vm-a")

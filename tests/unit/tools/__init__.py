@@ -72,6 +72,18 @@ def lists_networks(run: Recorder, filters: Sequence[str], raws: Sequence[Raw]) -
     _lists(run, LS, ["docker", "network", "inspect"], filters, raws)
 
 
+def lists_labs(
+    run: Recorder, networks: Sequence[Raw], added: Sequence[Raw] = (), away: Sequence[str] = ()
+) -> None:
+    """Expect what finds labs: their networks, the nodes that were added to them, and the names of
+    volumes that tell of nodes that are away."""
+    lists_networks(run, ["gkelab.lab"], networks)
+    if networks:
+        lists_containers(run, ["gkelab.lab", "gkelab.node"], added)
+        filters = ["--filter", "label=gkelab.lab", "--filter", "label=gkelab.away"]
+        run.handle(["docker", "volume", "ls", "--quiet", *filters], "".join(f"{v}\n" for v in away))
+
+
 def _lists(
     run: Recorder,
     listing: Sequence[str],

@@ -111,6 +111,8 @@ class FakeDocker:
                 return 0, json.dumps([self._port(c) for c in self.containers.values()])
             case ["bridge", "link", "set", "dev", port, "isolated", "on"]:
                 self.isolated.add(int(port.removeprefix("veth")))
+            case ["bridge", "link", "set", "dev", port, "isolated", "off"]:
+                self.isolated.remove(int(port.removeprefix("veth")))
             case _:
                 raise AssertionError(f"nobody expected {words}")
         return 0, ""

@@ -94,6 +94,25 @@ def test_a_killed_container_is_started_again_and_set_up_anew() -> None:
     ]
 
 
+def test_a_node_whose_instance_says_so_is_left_open_and_isolated_again() -> None:
+    docker = FakeDocker()
+    number = int(docker.add("small-worker", NODE)["Id"])
+    switch = {"items": [{"key": "gkelab-direct", "value": "true"}]}
+    node = {"labels": {"goog-gke-node": ""}}
+    vm = instance("web", metadata=switch)  # a VM has no such switch
+    it = agent(docker)
+    it.step(state(instance("small-worker", "10.128.0.3", **node), vm))
+    assert set(it.told["isolated"]) == {"small-worker", WEB}
+    docker.changes()
+    set_port = ["bridge", "link", "set", "dev", f"veth{number}", "isolated"]
+    for metadata, word, isolated in ((switch, "off", {WEB}), ({}, "on", {"small-worker", WEB})):
+        wants = state(instance("small-worker", "10.128.0.3", **node, metadata=metadata), vm)
+        for _ in range(2):  # and stays so
+            it.step(wants)
+        assert docker.changes() == [[*set_port, word]]
+        assert set(it.told["isolated"]) == isolated
+
+
 def test_one_that_ends_again_and_again_waits() -> None:
     docker, now = FakeDocker(), [0.0]
     it, wants = agent(docker, now=lambda: now[0]), state(instance("web"))
