@@ -85,7 +85,7 @@ MAY = {
         *("access", "errors", "lab", "render", "shell", "tools", "topology"),
         *("steps", "supply.pins"),
     ),
-    "leftovers": ("lab",),
+    "leftovers": ("lab", "cloud.asking", "cloud.place", "cloud.rest"),
     "results": ("supply.pins",),
     "fidelity": (),
     "proof": ("fidelity", "results"),
