@@ -18,6 +18,8 @@ HOST = "host"  # docker's name for the host's own network
 CLOUD_PORT = 8080  # of the cloud, on the management network
 # Where those that make the cloud's state real, or write to it, tell how they are.
 STATUS = "/run/gkelab/status.json"
+# Where the router writes what its rules decide, as far as they log.
+FIREWALL_LOG = "/var/log/firewall.log"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def have_running(lab: Lab, wanted: Wanted, found: Container | None) -> bool:
     if found is not None and found.image_id in ids and _as_wanted(wanted, found):
         if found.state == "running":
             return False
-        lab.docker.start([wanted.name])
+        # docker does not start one that is paused.
+        lab.run(["docker", "unpause" if found.state == "paused" else "start", wanted.name])
         return True
     lab.docker.remove_containers([found.id] if found else [])
     lab.run(create_argv(lab, wanted))
@@ -102,4 +105,4 @@ def _as_wanted(wanted: Wanted, found: Container) -> bool:
     """Whether it was made with the same words, and was whole when it was first started."""
     networks = {wanted.network, *wanted.connected}
     made = found.labels.get(SPEC) == wanted.spec and set(found.addresses) == networks
-    return made and found.state != "created"
+    return made and found.state not in ("created", "dead", "removing")

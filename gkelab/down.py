@@ -12,11 +12,12 @@ from gkelab.kubeconfig import remove_from_kubeconfig
 from gkelab.paths import Paths
 from gkelab.shell import CommandError, Runner
 from gkelab.supply.imagestore import FILLS
-from gkelab.tools.docker import LABEL, Docker
+from gkelab.tools.docker import LABEL, ROLE, Docker
 from gkelab.tools.iproute import IpRoute
 from gkelab.tools.kind import context
 
 Say = Callable[[str], None]
+MACHINES = "machines"  # the role of the container that starts VMs, and has them run
 
 
 def down(
@@ -28,16 +29,24 @@ def down(
     merged: Path | None,
     others: Sequence[Found] = (),
 ) -> None:
-    """Remove a lab: its containers, networks, routes, images for containers, and kubeconfig.
+    """Remove a lab: its containers, volumes, networks, routes, images for containers, and
+    kubeconfig.
 
     The build cache stays. `merged` is the person's own kubeconfig, from which the lab's entries
     are taken if they are there; `others` are the labs that stay, and so do their routes. Safe to
     run again after an interruption: the networks, by which a lab is found, go last.
     """
     docker = Docker(run)
-    containers = docker.containers({LABEL: found.name})
-    docker.remove_containers([container.id for container in containers])
-    say(f"removed {len(containers)} containers")
+    # First what would start VMs again.
+    starters = docker.containers({LABEL: found.name, ROLE: MACHINES})
+    docker.remove_containers([container.id for container in starters])
+    rest = docker.containers({LABEL: found.name})
+    docker.remove_containers([container.id for container in rest])
+    containers = [*starters, *rest]
+    volumes = docker.volumes({LABEL: found.name})
+    docker.remove_volumes(volumes)
+    kept = f" and {len(volumes)} volumes" if volumes else ""
+    say(f"removed {len(containers)} containers{kept}")
     leftovers = docker.containers({FILLS: None})  # of an `up` that was killed
     docker.remove_containers([container.id for container in leftovers])
     ip = IpRoute(run)
@@ -71,6 +80,10 @@ def _leave_kubeconfig(merged: Path, contexts: Sequence[str], say: Say) -> None:
 def stop(found: Found, run: Runner, say: Say) -> None:
     """Stop a lab's containers; everything in them is kept."""
     docker = Docker(run)
-    running = [c for c in docker.containers({LABEL: found.name}) if c.state == "running"]
-    docker.stop([container.name for container in running])
-    say(f"stopped {len(running)} containers; `invoke start` or `invoke up` brings them back")
+    stopped = 0
+    # First what would start VMs again.
+    for labels in ({LABEL: found.name, ROLE: MACHINES}, {LABEL: found.name}):
+        running = [c for c in docker.containers(labels) if c.state == "running"]
+        docker.stop([container.name for container in running])
+        stopped += len(running)
+    say(f"stopped {stopped} containers; `invoke start` or `invoke up` brings them back")

@@ -62,9 +62,8 @@ CLAIMS: tuple[Claim, ...] = (
         "Pod to pod without NAT or overlay",
         f"{_GKE}how-to/alias-ips",
         "emulated",
-        "Cilium's native routing between nodes on one network",
-        "nodes route to each other; the VPC's own router is absent so far",
-        (
+        "Cilium's native routing; the VPC router holds a route to each node's alias range",
+        tests=(
             f"{_ROUTING}test_the_server_sees_the_clients_pod_address",
             f"{_ROUTING}test_packets_cross_as_the_pods_made_them",
             f"{_ROUTING}test_nobody_answers_at_an_address_that_no_pod_has",
@@ -99,9 +98,8 @@ CLAIMS: tuple[Claim, ...] = (
         "emulated",
         "Cilium's, by a ConfigMap of the same name and form",
         tests=(
-            "tests/e2e/routing/test_outside.py::test_the_world_sees_the_node",
+            "tests/e2e/routing/test_outside.py::test_the_world_sees_the_nodes_public_address",
             "tests/e2e/routing/test_outside.py::test_the_vpc_sees_the_pod",
-            "tests/e2e/routing/test_outside.py::test_on_prem_sees_the_pod",
         ),
     ),
     Claim(

@@ -12,7 +12,7 @@ from gkelab.host.uses import host_claims
 from gkelab.ipam import HEALTH_CHECK_RANGES
 from gkelab.shell import Runner
 from gkelab.supply.pins import SupplierName
-from gkelab.tools.docker import LABEL, PLAN, SUPPLIER, Docker, Network
+from gkelab.tools.docker import LABEL, PLAN, ROLE, SUPPLIER, Docker, Network
 from gkelab.tools.iproute import PROTOCOL, IpRoute
 from gkelab.topology import Claim, ResolvedTopology, load, resolve
 
@@ -56,12 +56,14 @@ def the_lab(labs: Sequence[Found], name: str | None) -> Found:
 
 
 def claims(networks: Sequence[Network], ip: IpRoute) -> list[Claim]:
-    """The networks that others on this host use: docker networks and routes not the lab's."""
+    """The networks that others on this host use: docker networks, and routes, of no lab; and what
+    labs that are here have beside their plans."""
     own = {network.bridge for network in networks if LABEL in network.labels}
     taken = [
         Claim(subnet, f"docker network {network.name}")
         for network in networks
-        if LABEL not in network.labels
+        # Of a lab's networks this one has a range that no plan tells of.
+        if LABEL not in network.labels or network.labels.get(ROLE) == "management"
         for subnet in network.subnets
     ]
     bridges = {network.bridge for network in networks}

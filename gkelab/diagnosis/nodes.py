@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from gkelab.containers import FIREWALL_LOG, STATUS
 from gkelab.diagnosis.bundle import Collector, Group, Source, said
 from gkelab.diagnosis.scrub import without_env_values
 from gkelab.lab import Lab
@@ -37,6 +38,23 @@ NODE = {
     ],
 }
 
+# Of what makes the cloud's state real, or writes to it: how it is, by its own word.
+TELLS = {"status.json": ["cat", STATUS]}
+ROUTER = {
+    "nftables.txt": ["nft", "list", "ruleset"],
+    "delays.txt": ["tc", "-statistics", "qdisc", "show"],
+    "connections.txt": ["conntrack", "--stats"],
+    "sysctls.txt": ["sysctl", "--all", "--ignore", "--pattern", r"^net\.ipv4\.(ip_forward|conf)"],
+    "firewall.log": ["sh", "-c", f"tail --lines={TAIL} {FIREWALL_LOG} 2>&1"],
+}
+# By role; those on the host's network have none of their own.
+COMMANDS: dict[str, dict[str, list[str]]] = {
+    "node": NETWORK | NODE,
+    "router": NETWORK | ROUTER | TELLS,
+    "machines": TELLS,
+    "controllers": TELLS,
+}
+
 
 def container_sources(lab: Lab) -> list[Source]:
     """All of a lab's containers, running or not."""
@@ -62,7 +80,7 @@ def _inside(lab: Lab) -> list[Collector]:
 
 
 def _commands(container: Container) -> Mapping[str, Sequence[str]]:
-    return NETWORK | NODE if container.labels.get(ROLE) == "node" else NETWORK
+    return COMMANDS.get(container.labels.get(ROLE, ""), NETWORK)
 
 
 def _state(container: Container) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from gkelab.cloud.place import recorded
+from gkelab.cloud.rest import RestCloud
 from gkelab.diagnosis.bundle import Collector, Group, Source
 from gkelab.lab import Lab
 from gkelab.render import Rendered
@@ -29,6 +31,7 @@ def state_sources(lab: Lab) -> list[Source]:
     found: list[Source] = [
         Collector("timings.json", (lab.folder / "timings.json").read_text),
         Collector("versions.toml", (ROOT / "versions.toml").read_text),
+        Collector("cloud.json", partial(_cloud, lab)),
         Collector("plan.json", lambda: json.dumps(lab.plan.to_dict(), indent=1) + "\n"),
         Group("logs", partial(_logs, lab.folder / "logs")),
         _manifest("metallb", _rendered(partial(render_metallb, lab))),
@@ -39,6 +42,12 @@ def state_sources(lab: Lab) -> list[Source]:
         found.append(_manifest(f"cilium.{cluster.name}", cilium))
         found.append(_manifest(f"pools.{cluster.name}", partial(pools, cluster)))
     return found
+
+
+def _cloud(lab: Lab) -> str:
+    """All that the cloud has."""
+    place = recorded(lab.cloud_file)
+    return json.dumps(RestCloud(place.endpoint, place.project).state(), indent=1) + "\n"
 
 
 def _logs(folder: Path) -> list[Collector]:

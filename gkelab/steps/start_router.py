@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from gkelab.cloud.place import recorded
 from gkelab.cloud.resources import node_tag
 from gkelab.cloud.rest import RestCloud
-from gkelab.containers import CLOUD_PORT, STATUS, Wanted, have_running, look, name_of, told
+from gkelab.containers import (
+    CLOUD_PORT,
+    FIREWALL_LOG,
+    STATUS,
+    Wanted,
+    have_running,
+    look,
+    name_of,
+    told,
+)
 from gkelab.graph import CACHED
 from gkelab.lab import Lab
 from gkelab.wait import until
@@ -73,7 +82,7 @@ def _command(lab: Lab) -> Iterator[str]:
     yield f"--project={plan.project}"
     yield "--state=/var/lib/gkelab/state.json"
     yield f"--status={STATUS}"
-    yield "--firewall-log=/var/log/firewall.log"
+    yield f"--firewall-log={FIREWALL_LOG}"
     if plan.internet:
         yield f"--internet-range={plan.internet.range}"
     for cluster in plan.clusters:

@@ -14,8 +14,10 @@ from gkelab.shell import Runner
 from gkelab.supply.cache import Cache, content_key, copy_tree
 from gkelab.supply.golang import Go, build_programs, module_folder, module_key
 from gkelab.supply.pins import ROOT, ImagePin, Pins, SupplierName
+from gkelab.supply.python import FOLDER, PythonPackages
 
 PACKAGE = ROOT / "gkelab"
+DEPS = "deps"  # the stage, in a Dockerfile, that is under what of gkelab goes into an image
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class ImageBuilder:
             parts.append(self.base.rpartition(":")[2])
         for path in pin.package:
             parts += [path, PACKAGE / path]
+        if pin.python:
+            parts.append(self._python(pin).key)
         return content_key(parts)
 
     def archive(self, name: str) -> Path:
@@ -72,16 +76,31 @@ class ImageBuilder:
                 self._files(pin, context, go)
             self._pypi(pin, context)
             _package(pin, context)
-            argv = ["docker", "build", "--network=host", "--force-rm", f"--tag={reference}"]
-            for key, value in (self._arguments(pin, self.base) | _proxies()).items():
-                argv += ["--build-arg", f"{key}={value}"]
-            self.run([*argv, str(context)], log=self.cache.log(f"image-{name}"))
+            if pin.python:
+                packages = self._python(pin).fetch(self.cache, self.run)
+                shutil.copytree(packages, context / FOLDER, copy_function=os.link)
+            log = self.cache.log(f"image-{name}")
+            if pin.package:
+                # docker keeps what it has built for as long as something is named after it.
+                kept = [f"--tag=gkelab/{name}-deps:1", f"--target={DEPS}"]
+                self.run([*self._docker_build(pin, *kept), str(context)], log=log)
+            argv = self._docker_build(pin, f"--tag={reference}")
+            self.run([*argv, str(context)], log=log)
             shutil.rmtree(context)
             self.run(["docker", "save", "--output", str(work / "image.tar"), reference])
             self._clean_up(name, reference)
 
         entry = self.cache.make("images", name, self.key(name), self._source(name), make)
         return entry / "image.tar"
+
+    def _docker_build(self, pin: ImagePin, *words: str) -> list[str]:
+        argv = ["docker", "build", "--network=host", "--force-rm", *words]
+        for key, value in (self._arguments(pin, self.base) | _proxies()).items():
+            argv += ["--build-arg", f"{key}={value}"]
+        return argv
+
+    def _python(self, pin: ImagePin) -> PythonPackages:
+        return PythonPackages(self.pins.debian.python, pin.python)
 
     def _clean_up(self, name: str, reference: str) -> None:
         """docker's copy is not needed any more, nor the stages that only fed it (their label
@@ -91,7 +110,8 @@ class ImageBuilder:
         scratch = ["--filter", "dangling=true", "--filter", f"label=gkelab.scratch={name}"]
         left = self.run(["docker", "image", "ls", "--quiet", *scratch]).stdout.split()
         if left:
-            self.run(["docker", "image", "rm", *left])
+            # One that a container still runs on stays.
+            self.run(["docker", "image", "rm", *left], check=False)
 
     def _arguments(self, pin: ImagePin, base: str) -> dict[str, str]:
         arguments = {

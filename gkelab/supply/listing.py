@@ -15,6 +15,7 @@ from gkelab.supply.debian import base_key, base_reference
 from gkelab.supply.golang import module_key
 from gkelab.supply.imagestore import ImageStores
 from gkelab.supply.pins import ImagePin, ModulePin, Pins, SupplierName, ToolPin
+from gkelab.supply.python import PythonPackages
 from gkelab.supply.supplier import Supplier
 from gkelab.supply.upstream import upstream_base
 from gkelab.tools.docker import Docker
@@ -65,6 +66,9 @@ def wanted_keys(pins: Pins, cache: Cache, run: Runner = shell.run) -> set[Path]:
         paths |= {supplier.chart(chart).parent for chart in pins.charts}
     paths |= {_programs(cache, module, pin) for module, pin in pins.modules.items()}
     paths.add(_base(cache, pins))
+    for image in (pin for pin in pins.images.values() if pin.python):
+        packages = PythonPackages(pins.debian.python, image.python)
+        paths.add(cache.path("python", "packages", packages.key))
     return {path for path in paths if path.is_relative_to(cache.root)}
 
 
@@ -148,6 +152,7 @@ class _Listing:
         sources += [_modules(modules)] if modules else []
         sources += ["Debian"] if pin.based else []
         sources += [f"PyPI {package}" for package in pin.pypi]
+        sources += ["requirements.lock"] if pin.python else []
         pinned = [GO_SUM] if modules else []
         pinned += [VERSION] if pin.based or pin.pypi or not modules else []
         return ", ".join(sources), ", ".join(pinned)

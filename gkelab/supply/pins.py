@@ -41,11 +41,13 @@ class DebianPin(_Pin):
     """The Debian release under the built images, and what the shared layer holds.
 
     `image` is what upstream has of that release; nothing built from packages depends on it, so
-    it is left out of the dumps that keys are made of.
+    it is left out of the dumps that keys are made of; so is `python`, the version that the
+    release has.
     """
 
     suite: str
     image: str = Field(exclude=True)
+    python: str = Field(default="", exclude=True)
     base: tuple[str, ...]
 
 
@@ -102,8 +104,9 @@ class DefinitionsPin(SourcePin):
 class ImagePin(_Pin):
     """An image: its upstream reference, the node roles that need it, and what builds it.
 
-    `package` are modules and packages of gkelab, as paths in it. They count by their content, so
-    that the list is left out of the dumps that keys are made of.
+    `package` are modules and packages of gkelab, as paths in it, and `python` packages of
+    requirements.lock. They count by their content, so that the lists are left out of the dumps
+    that keys are made of.
     """
 
     reference: str | BySupplier
@@ -116,6 +119,7 @@ class ImagePin(_Pin):
     files: dict[str, str] = Field(default_factory=dict)
     pypi: tuple[str, ...] = ()
     package: tuple[str, ...] = Field(default=(), exclude=True)
+    python: tuple[str, ...] = Field(default=(), exclude=True)
 
     def ref(self, supplier: SupplierName) -> str:
         """The image reference, `repository:tag`."""

@@ -15,12 +15,14 @@ import yaml
 from pytest_html import extras
 
 from gkelab import commands
+from gkelab.cloud.machines.wanted import container_name
 from gkelab.errors import LabError
 from gkelab.lab import Lab
 from gkelab.results import REPORT
 from gkelab.status import lab_status
+from gkelab.steps.start_client import client_name
 from gkelab.tools.kubectl import Kubectl, Object
-from gkelab.topology import Cluster, Node
+from gkelab.topology import Cluster, Node, Vm
 from tests.support import failure
 from tests.support.hubble import hubble_saw
 from tests.support.namespace import Namespace
@@ -98,9 +100,31 @@ def kubectl(lab: Lab, cluster: Cluster) -> Kubectl:
 
 
 @pytest.fixture(scope="session")
-def client(lab: Lab, cluster: Cluster) -> ContainerPlace:
-    """The client outside the cluster."""
-    return ContainerPlace(lab.docker, f"{lab.name}-client-{cluster.subnet.name}")
+def client(lab: Lab) -> ContainerPlace:
+    """The client on the internet: it reaches what is public, by way of the VPC router."""
+    return ContainerPlace(lab.docker, client_name(lab))
+
+
+@pytest.fixture(scope="session")
+def outside(lab: Lab) -> str:
+    """The client's address."""
+    assert lab.plan.internet
+    return str(lab.plan.internet.client)
+
+
+@pytest.fixture(scope="session")
+def vm(lab: Lab, cluster: Cluster) -> Vm:
+    """A VM on the first cluster's subnet."""
+    found = next((vm for vm in lab.plan.vms if vm.subnet == cluster.subnet), None)
+    if found is None:
+        pytest.skip("this topology has no VM on the cluster's subnet; this needs one")
+    return found
+
+
+@pytest.fixture(scope="session")
+def machine(lab: Lab, vm: Vm) -> ContainerPlace:
+    """That VM, as a place to probe from."""
+    return ContainerPlace(lab.docker, container_name(lab.name, vm.name))
 
 
 @pytest.fixture(scope="session")

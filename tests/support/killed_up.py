@@ -26,6 +26,10 @@ from gkelab.progress import Lines
 STEPS = (
     ("networks", 0.1),
     ("host-routes", 0.02),
+    ("cloud", 0.3),
+    ("topology", 0.02),
+    ("router", 0.3),
+    ("machines", 0.2),
     ("client", 0.3),
     ("nodes", 0.02),  # there are none
     ("cluster", 1.0),  # nodes are being made
@@ -33,7 +37,9 @@ STEPS = (
     ("nodes", 0.3),  # those of the one before are being removed
     ("api", 5.0),
     # kind still waits for nodes while these are done, and is killed with them.
+    ("controllers", 0.2),
     ("gateway-api", 0.3),
+    ("gke-kinds", 0.1),
     ("istio", 0.7),
     ("metallb", 0.5),
     ("pools", 0.3),
@@ -42,6 +48,7 @@ STEPS = (
     ("mesh", 0.1),
     ("cilium", 0.0),
     ("ready", 0.3),
+    ("vpc", 0.1),
 )
 
 

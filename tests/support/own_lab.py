@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from gkelab.lab import NAMESPACES, Lab
+from gkelab.steps.start_client import client_name
 from gkelab.supply.pins import ROOT
 from gkelab.tools.docker import LABEL
 from gkelab.wait import until
@@ -55,14 +56,15 @@ def answers(lab: Lab) -> None:
     service = lab.kubectl(cluster.name).get("service", "whoami-external", "sample")
     assert service is not None
     address = service["status"]["loadBalancer"]["ingress"][0]["ip"]
-    client = ContainerPlace(lab.docker, f"{lab.name}-client-{cluster.subnet.name}")
+    client = ContainerPlace(lab.docker, client_name(lab))
     answer = until(
         lambda: http(client, f"http://{address}/"),
         lambda answer: answer.outcome is Outcome.OK,
         what=f"whoami answers at {address}",
         timeout=60,
     )
-    expect(answer, saw=str(cluster.subnet.lab_address(0)))
+    assert lab.plan.internet
+    expect(answer, saw=str(lab.plan.internet.client))
 
 
 def ids(lab: Lab) -> dict[str, str]:

@@ -33,8 +33,15 @@ from tests.unit.tools import (
 SHOW = ["ip", "-json", "-4", "route", "show"]
 OWN = {"gkelab.lab": "vpc-native"}
 LAB = "gkelab.lab=vpc-native"
-HAS_IMAGE = ["docker", "image", "inspect", "gkelab/workload:1"]
-REMOVE_IMAGE = ["docker", "image", "rm", "gkelab/workload:1"]
+MACHINES = {**OWN, "gkelab.role": "machines"}
+# What lists them: the labels' filters.
+FIRST = [LAB, "gkelab.role=machines"]
+IMAGES = ("gkelab/cloud:1", "gkelab/router:1", "gkelab/workload:1")
+HAS_IMAGES = [["docker", "image", "inspect", image] for image in IMAGES]
+REMOVE_IMAGES = [["docker", "image", "rm", image] for image in IMAGES]
+VOLUMES = ["docker", "volume", "ls", "--quiet", "--filter", "label=gkelab.lab=vpc-native"]
+VOLUME = "gkelab.vpc-native.cloud"
+REMOVE_VOLUME = ["docker", "volume", "rm", VOLUME]
 FOREIGN_ROUTE = {"dst": "10.0.0.0/20", "dev": "tun0", "protocol": "static", "flags": []}
 # All that is on the machine: docker's filters choose from it, as docker does.
 CONTAINERS = [*recorded("containers"), FOREIGN_CONTAINER]
@@ -92,18 +99,24 @@ def a_machine(
     run: Recorder, containers: list[Raw] = CONTAINERS, networks: list[Raw] = NETWORKS
 ) -> list[list[str]]:
     """Expect what `down` asks and does on a machine with these; returns what it removes."""
-    own, nets = labelled(containers, OWN), labelled(networks, OWN)
+    first, nets = labelled(containers, MACHINES), labelled(networks, OWN)
+    own = [raw for raw in labelled(containers, OWN) if raw not in first]
+    lists_containers(run, FIRST, first)
     lists_containers(run, [LAB], own)
+    run.handle(VOLUMES, f"{VOLUME}\n" if own else "")
     filling = [raw for raw in containers if "gkelab.fills" in raw["Config"]["Labels"]]
     lists_containers(run, ["gkelab.fills"], filling)
     run.handle(SHOW, json.dumps([*recorded("routes"), FOREIGN_ROUTE]))
-    run.handle(HAS_IMAGE)
+    for argv in HAS_IMAGES:
+        run.handle(argv)
     lists_networks(run, [LAB], nets)
-    removes = [removal(ids(own))] if own else []
+    removes = [removal(ids(first))] if first else []
+    removes += [removal(ids(own)), REMOVE_VOLUME] if own else []
     removes += [removal(ids(filling))] if filling else []
     removes += route_deletions(ALL_ROUTES)
-    removes += [REMOVE_IMAGE] if own else []
-    removes += [["docker", "network", "rm", *ids(nets)]] if nets else []
+    removes += REMOVE_IMAGES if own else []
+    # In docker's order.
+    removes += [["docker", "network", "rm", *(raw["Id"] for raw in nets)]] if nets else []
     for argv in removes:
         run.handle(argv)
     return removes
@@ -111,7 +124,7 @@ def a_machine(
 
 def removing(run: Recorder) -> list[list[str]]:
     asking = (["docker", "ps"], ["docker", "container"], ["docker", "network", "ls"])
-    more = (["docker", "network", "inspect"], ["docker", "image", "inspect"], SHOW)
+    more = (["docker", "network", "inspect"], ["docker", "image", "inspect"], SHOW, VOLUMES)
     return [a for a in run.argvs if not any(a[: len(w)] == w for w in (*asking, *more))]
 
 
@@ -123,11 +136,21 @@ def test_all_that_is_the_labs_goes_and_its_networks_last(
     down(found, paths, run, said.append, merged=None)
     assert removing(run) == removes
     assert run.argvs[-1][:3] == ["docker", "network", "rm"]
-    assert len(removes[0]) == len(removal([])) + 4
+    assert [len(argv) - len(removal([])) for argv in removes[:2]] == [1, 8]
     assert said == [
-        "removed 4 containers",
-        "removed 1 networks and the host's routes to the lab",
+        "removed 9 containers and 1 volumes",
+        "removed 3 networks and the host's routes to the lab",
     ]
+
+
+def test_what_would_start_vms_again_goes_first(run: Recorder, found: Found, paths: Paths) -> None:
+    """And whatever it had in the making is found afterwards."""
+    removes = a_machine(run)
+    down(found, paths, run, lambda _: None, merged=None)
+    (machines,) = labelled(CONTAINERS, MACHINES)
+    assert removes[0] == removal([machines["Id"]])
+    listing = ["docker", "ps", "--all", "--no-trunc", "--quiet", "--filter", f"label={LAB}"]
+    assert run.argvs.index(listing) > run.argvs.index(removes[0])
 
 
 def test_nobody_elses_container_network_or_route_is_in_any_command(
@@ -175,7 +198,7 @@ def test_after_an_interruption_the_rest_goes(run: Recorder, found: Found, paths:
     removes = a_machine(run, [FOREIGN_CONTAINER])
     down(found, paths, run, lambda _: None, merged=None)
     assert removing(run) == removes
-    assert removes[-1] == ["docker", "network", "rm", own_networks()[0]["Id"]]
+    assert removes[-1] == ["docker", "network", "rm", *(raw["Id"] for raw in own_networks())]
 
 
 def test_another_checkouts_lab_has_no_state_here(
@@ -189,6 +212,7 @@ def test_another_checkouts_lab_has_no_state_here(
 def test_what_cannot_be_removed_keeps_the_networks_by_which_the_lab_is_found(
     run: Recorder, found: Found, paths: Paths
 ) -> None:
+    lists_containers(run, FIRST, [])
     lists_containers(run, [LAB], labelled(CONTAINERS, OWN))
     run.handle(removal(ids(labelled(CONTAINERS, OWN))), code=1, stderr="device is busy")
     with pytest.raises(CommandError, match="device is busy"):
@@ -200,11 +224,14 @@ def test_what_cannot_be_removed_keeps_the_networks_by_which_the_lab_is_found(
 def test_an_image_that_docker_has_not_is_not_removed(
     run: Recorder, found: Found, paths: Paths
 ) -> None:
+    lists_containers(run, FIRST, [])
     lists_containers(run, [LAB], labelled(CONTAINERS, OWN))
     run.handle(removal(ids(labelled(CONTAINERS, OWN))))
+    run.handle(VOLUMES, "")
     lists_containers(run, ["gkelab.fills"], [])
     run.handle(SHOW, "[]")
-    run.handle(HAS_IMAGE, code=1)
+    for argv in HAS_IMAGES:
+        run.handle(argv, code=1)
     lists_networks(run, [LAB], [])
     down(found, paths, run, lambda _: None, merged=None)
     assert removing(run) == [removal(ids(labelled(CONTAINERS, OWN)))]
@@ -217,7 +244,7 @@ def test_beside_another_lab_its_routes_and_images_stay(
     a_machine(run)
     other = Found("other", plan_of(), "built")
     down(found, paths, run, lambda _: None, merged=None, others=[other])
-    assert run.times(*REMOVE_IMAGE) == 0
+    assert run.times("docker", "image", "rm") == 0
     held = {str(network) for network in other.plan.made_up_ranges()}
     kept = route_deletions(held)
     assert kept
@@ -270,19 +297,29 @@ def test_so_is_one_that_cannot_be_written(
 # --- stop
 
 
-def test_what_runs_of_the_lab_is_stopped(run: Recorder, found: Found) -> None:
-    one, *others = recorded("containers")
-    lists_containers(run, [LAB], [tools.stopped(one), *others])
+def test_what_runs_of_the_lab_is_stopped_and_first_what_would_start_vms_again(
+    run: Recorder, found: Found
+) -> None:
+    machines = labelled(CONTAINERS, MACHINES)
+    one, *others = [raw for raw in labelled(CONTAINERS, OWN) if raw not in machines]
+    lists_containers(run, FIRST, machines)
+    rest = [tools.stopped(one), *map(tools.stopped, machines), *others]
+    lists_containers(run, [LAB], rest)
     names = sorted(raw["Name"][1:] for raw in others)
-    argv = ["docker", "stop", "--time", "10", *names]
-    run.handle(argv)
+    argvs = [
+        ["docker", "stop", "--time", "10", "vpc-native-machines"],
+        ["docker", "stop", "--time", "10", *names],
+    ]
+    for argv in argvs:
+        run.handle(argv)
     said: list[str] = []
     stop(found, run, said.append)
-    assert run.argvs[-1] == argv
-    assert said == ["stopped 3 containers; `invoke start` or `invoke up` brings them back"]
+    assert [argv for argv in run.argvs if argv[1] == "stop"] == argvs
+    assert said == ["stopped 8 containers; `invoke start` or `invoke up` brings them back"]
 
 
 def test_a_stopped_lab_is_left_alone(run: Recorder, found: Found) -> None:
+    lists_containers(run, FIRST, [tools.stopped(raw) for raw in labelled(CONTAINERS, MACHINES)])
     lists_containers(run, [LAB], [tools.stopped(raw) for raw in recorded("containers")])
     stop(found, run, lambda _: None)
     assert run.times("docker", "stop") == 0

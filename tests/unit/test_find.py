@@ -26,6 +26,8 @@ ALL = [*recorded("networks"), FOREIGN_NETWORK]
 OTHERS = {
     ("172.17.0.0/16", "docker network bridge"),
     ("172.18.0.0/16", "docker network vpc-native_default"),
+    # Which docker chose, so that no lab's plan tells of it.
+    ("172.19.0.0/16", "docker network gkelab.vpc-native.management"),
     ("0.0.0.0/0", "the host's route via eth0"),
     ("192.0.2.0/24", "the host's route via eth0"),
 }
@@ -226,7 +228,8 @@ def test_labs_beside_each_other_have_ranges_apart(file: Path, run: Recorder) -> 
     topology = declared() | {"name": "other"}
     topology["network"]["subnets"][0]["ipCidrRange"] = "10.140.0.0/20"
     outside = {"externalRange": "203.0.113.128/26", "frontendRange": "192.0.2.0/24"}
-    file.write_text(yaml.safe_dump(topology | {"loadBalancing": outside, "onPrem": None}))
+    topology |= {"loadBalancing": outside, "onPrem": None, "internet": None}
+    file.write_text(yaml.safe_dump(topology))
     lists_networks(run, ["gkelab.lab"], own_networks())
     lists_networks(run, [], own_networks())
     run.handle(SHOW, json.dumps([r for r in recorded("routes") if r.get("dev") != "eth0"]))

@@ -82,8 +82,9 @@ MAY = {
     "vpc": ("cloud.client", "ipam", "topology"),
     # What tells of a lab that does not do what it should, and of what was proven.
     "diagnosis": (
-        *("access", "errors", "lab", "render", "shell", "tools", "topology"),
+        *("access", "containers", "errors", "lab", "render", "shell", "tools", "topology"),
         *("steps", "supply.pins"),
+        *("cloud.place", "cloud.rest"),
     ),
     "leftovers": ("lab", "cloud.asking", "cloud.place", "cloud.rest"),
     "results": ("supply.pins",),

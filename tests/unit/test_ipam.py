@@ -201,6 +201,11 @@ def test_pick_free_is_aligned_inside_free_first_and_deterministic(
     assert picked == next(fitting[0].subnets(new_prefix=prefixlen))
 
 
+def test_an_interfaces_mac_address_is_gces() -> None:
+    assert ipam.mac_address(IPv4Address("10.128.0.2")) == "42:01:0a:80:00:02"
+    assert ipam.mac_address(IPv4Address("192.168.255.1")) == "42:01:c0:a8:ff:01"
+
+
 def test_free_ranges_are_collapsed() -> None:
     whole = net("10.0.0.0/24")
     used = [net("10.0.0.64/27"), net("10.0.0.96/27")]

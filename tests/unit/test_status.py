@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from gkelab.cloud.place import Place, record
+from gkelab.cloud.rest import RestCloud
+from gkelab.containers import STATUS
+from gkelab.errors import LabError
 from gkelab.lab import Lab
 from gkelab.status import COMPONENTS, LabStatus, draw, lab_status
+from gkelab.status_vpc import VmStatus
 from gkelab.steps.wait_ready import KINDS
 from tests.support.recorder import Recorder
-from tests.unit.steps import Object, find, kubectl, make_lab, snapshot
+from tests.unit.steps import Object, find, inside, kubectl, make_lab, snapshot
 from tests.unit.tools import Raw, lists_containers, recorded, stopped
 
-CLIENT = "vpc-native-client-us-central1"
+CLIENT = "vpc-native-client"
+ROUTER: Object = {"generation": 7, "cloud": "there", "problems": [], "repairs": []}
+LINK = "zones/us-central1-a/instances/vm-a"
+VM: Object = {"container": "vpc-native-vm-vm-a", "state": "running", "address": "10.128.8.2"}
+MACHINES: Object = {"machines": {LINK: {**VM, "aliases": []}}, "isolated": {}, "problems": []}
+CONTROLLERS: Object = {"clusters": {"vpc-native": {"synced": True, "problems": []}}}
+TOLD = {"router": ROUTER, "machines": MACHINES, "controllers": CONTROLLERS}
+
+
+@pytest.fixture(autouse=True)
+def cloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cloud that answers."""
+    monkeypatch.setattr(RestCloud, "generation", lambda _: 7)
 
 
 @pytest.fixture
@@ -38,9 +55,17 @@ def listing(lab: Lab) -> list[str]:
     return kubectl(lab, "get", f"{KINDS},pods", "--all-namespaces", "--output=json")
 
 
+def tells(lab: Lab, run: Recorder, told: Mapping[str, Object] = TOLD) -> None:
+    """The lab's own containers tell how they are, and it is known where the cloud is."""
+    record(lab.cloud_file, Place("http://127.0.0.1:40123", "gkelab"))
+    for role, about in told.items():
+        run.handle(inside(f"vpc-native-{role}", "cat", STATUS), json.dumps(about))
+
+
 def seen(lab: Lab, run: Recorder, objects: Sequence[Object]) -> LabStatus:
     """The status of the recorded containers with these objects."""
     containers_are(run, recorded("containers"))
+    tells(lab, run)
     run.handle(listing(lab), json.dumps({"items": objects}))
     return lab_status(lab)
 
@@ -50,7 +75,7 @@ def test_a_whole_lab_has_no_problems(lab: Lab, run: Recorder) -> None:
     assert status.problems == ()
     assert (status.name, status.supplier) == ("vpc-native", "built")
     assert status.kubeconfig == str(lab.kubeconfig)
-    assert status.clients == (f"{CLIENT} 10.128.15.253",)
+    assert status.clients == (f"{CLIENT} 198.18.0.2",)
 
 
 def test_nodes_with_their_pod_ranges_and_pods(lab: Lab, run: Recorder) -> None:
@@ -139,6 +164,84 @@ def test_a_component_that_is_not_there_is_a_problem(lab: Lab, run: Recorder, nam
     assert (part.name, part.problem) == (name, "is not installed")
 
 
+# --- the VPC
+
+
+def test_the_vpc_with_its_cloud_its_router_and_its_vms(lab: Lab, run: Recorder) -> None:
+    vpc = seen(lab, run, snapshot("ready")).vpc
+    assert (vpc.endpoint, vpc.generation, vpc.applied) == ("http://127.0.0.1:40123", 7, 7)
+    assert vpc.vms == (VmStatus("vm-a", "us-central1-a", "running", "10.128.8.2", ()),)
+    assert vpc.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("role", "about", "problem"),
+    [
+        (
+            "router",
+            ROUTER | {"problems": ["subnetworks x has no interface"]},
+            "vpc-native-router: subnetworks x has no interface",
+        ),
+        (
+            "machines",
+            MACHINES | {"problems": ["cannot create vm-a"]},
+            "vpc-native-machines: cannot create vm-a",
+        ),
+        (
+            "controllers",
+            {"clusters": {"vpc-native": {"synced": False, "problems": ["nodes are not seen"]}}},
+            "vpc-native-controllers: cluster vpc-native: nodes are not seen",
+        ),
+    ],
+)
+def test_what_they_tell_of_is_a_problem(
+    lab: Lab, run: Recorder, role: str, about: Object, problem: str
+) -> None:
+    containers_are(run, recorded("containers"))
+    tells(lab, run, {**TOLD, role: about})
+    run.handle(listing(lab), json.dumps({"items": snapshot("ready")}))
+    assert lab_status(lab).problems == (problem,)
+
+
+@pytest.mark.parametrize("role", ["cloud", "router", "machines", "controllers"])
+def test_one_of_them_that_does_not_run_is_a_problem_and_not_asked(
+    lab: Lab, run: Recorder, role: str
+) -> None:
+    name = f"vpc-native-{role}"
+    raws = recorded("containers")
+    containers_are(run, [stopped(raw) if raw["Name"] == f"/{name}" else raw for raw in raws])
+    tells(lab, run, {key: about for key, about in TOLD.items() if key != role})
+    run.handle(listing(lab), json.dumps({"items": snapshot("ready")}))
+    assert lab_status(lab).problems == (f"{name} is exited",)
+
+
+def test_a_cloud_that_does_not_answer_is_a_problem_not_the_end(
+    lab: Lab, run: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: RestCloud) -> int:
+        raise LabError("the cloud at x does not answer (OSError)")
+
+    monkeypatch.setattr(RestCloud, "generation", away)
+    status = seen(lab, run, snapshot("ready"))
+    assert status.problems == ("the cloud at x does not answer (OSError)",)
+    assert "cloud    does not answer" in drawn(status)
+
+
+def test_the_screen_shows_how_far_the_router_is(lab: Lab, run: Recorder) -> None:
+    containers_are(run, recorded("containers"))
+    behind = ROUTER | {"generation": 5, "repairs": [{"what": "routes"}]}
+    moved = {LINK: {**VM, "state": "exited", "aliases": ["10.0.15.0/29"]}}
+    tells(lab, run, {**TOLD, "router": behind, "machines": MACHINES | {"machines": moved}})
+    run.handle(listing(lab), json.dumps({"items": snapshot("ready")}))
+    text = drawn(lab_status(lab))
+    assert "router   has applied generation 5 of 7, repaired itself 1 times" in text
+    assert "VM       vm-a 10.128.8.2 10.0.15.0/29 (us-central1-a): exited" in text
+    assert "cloud    http://127.0.0.1:40123" in text
+
+
+# --- the client
+
+
 def stop_client(raws: list[Raw]) -> list[Raw]:
     return [stopped(raw) if raw["Name"] == f"/{CLIENT}" else raw for raw in raws]
 
@@ -150,14 +253,15 @@ def lose_client(raws: list[Raw]) -> list[Raw]:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (stop_client, f"client {CLIENT} is exited"),
-        (lose_client, f"client {CLIENT} is not there"),
+        (stop_client, f"{CLIENT} is exited"),
+        (lose_client, f"{CLIENT} is not there"),
     ],
 )
 def test_a_client_that_does_not_run_is_a_problem(
     lab: Lab, run: Recorder, change: Callable[[list[Raw]], list[Raw]], problem: str
 ) -> None:
     containers_are(run, change(recorded("containers")))
+    tells(lab, run)
     run.handle(listing(lab), json.dumps({"items": snapshot("ready")}))
     assert lab_status(lab).problems == (problem,)
 
@@ -168,6 +272,7 @@ def test_a_node_that_stands_still_is_a_problem(lab: Lab, run: Recorder) -> None:
         for raw in recorded("containers")
     ]
     containers_are(run, raws)
+    tells(lab, run)
     run.handle(listing(lab), json.dumps({"items": snapshot("ready")}))
     assert lab_status(lab).problems == ("node vpc-native-worker2 is exited",)
 
@@ -191,7 +296,8 @@ def test_a_stopped_lab_is_told_of_without_asking_its_cluster(lab: Lab, run: Reco
     assert not cluster.answers
     assert [node.container for node in cluster.nodes] == ["exited"] * 3
     assert (cluster.ranges, cluster.components, cluster.services) == ((), (), ())
-    assert len(status.problems) == 4
+    assert len(status.problems) == 8
+    assert (status.vpc.endpoint, status.vpc.applied) == ("", None)
 
 
 def test_a_lab_of_which_nothing_is_left_but_its_network(lab: Lab, run: Recorder) -> None:
@@ -205,6 +311,7 @@ def test_an_api_server_that_does_not_answer_is_a_problem_not_the_end(
     lab: Lab, run: Recorder
 ) -> None:
     containers_are(run, recorded("containers"))
+    tells(lab, run)
     run.handle(listing(lab), code=1, stderr="connection refused")
     status = lab_status(lab)
     (problem,) = status.problems
@@ -231,7 +338,7 @@ def test_the_screen_shows_it_all(lab: Lab, run: Recorder) -> None:
     for part in (
         *("lab vpc-native", "images: built", "cluster vpc-native", "10.0.0.128/26"),
         *("3 of 64 nodes", "v1.19.6", "sample/whoami-external", "203.0.113.2"),
-        *(f"{CLIENT} 10.128.15.253", str(lab.kubeconfig), "✓ healthy"),
+        *(f"{CLIENT} 198.18.0.2", str(lab.kubeconfig), "✓ healthy"),
     ):
         assert part in text
 

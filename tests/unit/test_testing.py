@@ -16,6 +16,7 @@ from gkelab.lock import hold
 from gkelab.results import load
 from gkelab.shell import run
 from gkelab.status import LabStatus
+from gkelab.status_vpc import VpcStatus
 from gkelab.supply.pins import ROOT
 from tests.support.recorder import Recorder
 from tests.unit.steps import make_lab
@@ -302,8 +303,11 @@ def test_logs_that_cannot_be_collected_do_not_hide_the_tests_result(
 # --- what tests begin on
 
 
+NO_VPC = VpcStatus("", None, None, 0, (), ())
+
+
 def whole(monkeypatch: pytest.MonkeyPatch, *problems: str) -> None:
-    status = LabStatus("small", "built", "/k", (), (), tuple(problems))
+    status = LabStatus("small", "built", "/k", (), NO_VPC, (), tuple(problems))
     monkeypatch.setattr(testing, "lab_status", lambda _: status)
 
 

@@ -134,6 +134,37 @@ def test_a_cluster_waits_for_its_networks_routes_stores_and_programs(tmp_path: P
     }
 
 
+def test_workers_do_not_wait_as_long_as_the_routers_image_takes_to_be_built(
+    tmp_path: Path,
+) -> None:
+    """What they wait for, the router itself, comes up while their control plane does."""
+    tasks = all_tasks(lab_of(tmp_path))
+    before = everything_before(tasks, "cluster:vpc-native")
+    assert {"image:cloud", "image:router"} <= before
+    assert not {"cloud", "topology", "router", "machines", "client"} & before
+
+
+def test_the_router_is_there_when_the_cloud_knows_the_topology(tmp_path: Path) -> None:
+    tasks = all_tasks(lab_of(tmp_path))
+    assert {"networks", "cloud", "topology", "image:router"} <= everything_before(tasks, "router")
+    assert not [n for n in everything_before(tasks, "router") if n.startswith(("cluster", "api"))]
+    assert {"topology", "image:workload"} <= everything_before(tasks, "machines")
+
+
+def test_controllers_come_when_every_cluster_answers(tmp_path: Path) -> None:
+    tasks = all_tasks(lab_of(tmp_path, TWO))
+    assert {"api:us", "api:europe", "topology"} <= everything_before(tasks, "controllers")
+    assert "cilium:us" not in everything_before(tasks, "controllers")
+
+
+def test_at_the_end_the_vpc_is_looked_at_as_a_whole(tmp_path: Path) -> None:
+    tasks = all_tasks(lab_of(tmp_path))
+    assert {"router", "machines", "controllers", "ready:vpc-native"} <= everything_before(
+        tasks, "vpc"
+    )
+    assert "vpc" in by_name(lab_of(tmp_path))["lab"].needs
+
+
 def test_charts_are_rendered_while_nodes_boot(tmp_path: Path) -> None:
     tasks = all_tasks(lab_of(tmp_path))
     for part in ("cilium", "metallb", "istio"):
@@ -240,7 +271,7 @@ def test_two_clusters_share_the_stores_and_nothing_else(tmp_path: Path) -> None:
     }
     before = everything_before(all_tasks(lab), "ready:us")
     assert not [name for name in before if name.endswith(":europe")]
-    assert {"ready:us", "ready:europe"} <= set(tasks["lab"].needs)
+    assert {"ready:us", "ready:europe"} <= set(tasks["vpc"].needs)
 
 
 def stores_of(lab: Lab) -> ImageStores:
@@ -296,7 +327,8 @@ def test_a_lab_whose_nodes_hold_everything_fills_and_loads_nothing(tmp_path: Pat
     assert loads(lab) == set()
     assert not [name for name in by_name(lab) if name.startswith("store:")]
     before = everything_before(all_tasks(lab), "lab")
-    assert {name for name in before if name.startswith("image:")} == {"image:workload"}
+    own = {"image:workload", "image:cloud", "image:router"}
+    assert {name for name in before if name.startswith("image:")} == own
     assert keeps(lab) == set()  # a pruned cache is no reason to build for a lab that is whole
 
 

@@ -50,9 +50,12 @@ class Service:
         wait = PATIENCE
         while not stop.is_set():
             try:
-                self.take(news.get(timeout=wait))
+                one = news.get(timeout=wait)
             except Empty:
                 self._try(self.agent.check)
+            else:
+                self.take(one)
+                follower.turn.release()
             if self.agent.generation == -1:
                 self.restore()
             self.tell()

@@ -40,7 +40,6 @@ class Agent:
     interfaces: Interfaces = field(default_factory=lambda: Interfaces({}))
     generation: int = -1
     took: float = 0.0
-    problems: list[str] = field(default_factory=list)
     repairs: list[dict[str, str]] = field(default_factory=list)
     counters: dict[str, tuple[int, int]] = field(default_factory=dict)
     _state: object = None
@@ -50,6 +49,9 @@ class Agent:
     _devices: tuple[str, ...] = ()
     _connected: dict[str, list[IPv4Network]] = field(default_factory=dict)
     _delays: list[str] = field(default_factory=list)
+    _applied: object = None  # the places that routes and interfaces were last made for
+    _unset: list[str] = field(default_factory=list)
+    _hindered: list[str] = field(default_factory=list)
 
     def close(self) -> None:
         """Let nothing through before the state is known. A table that is there already (of an
@@ -74,19 +76,21 @@ class Agent:
         """See that all is as it was made, and make it so again where it is not."""
         if self._state is None:
             return
-        if self._rules is not None and not self._moved():
-            found = self.kernel.table()
-            self.counters = dict(found.counters)
-            wrong = list(differences(self._listing, found))
-            if wrong:
-                self._repaired("nftables", wrong)
-                self._load_whole(self._rules)
-            for what, lines in self._routing():
-                self._repaired(what, lines)
-                self._batch(lines)
+        if self._rules is None or self._moved():
+            self._applied, self._delays = None, []
+            self._make_so()
+            self.generation = self.fabric.generation
             return
-        self._make_so()
-        self.generation = self.fabric.generation
+        found = self.kernel.table()
+        self.counters = dict(found.counters)
+        wrong = list(differences(self._listing, found))
+        if wrong:
+            self._repaired("nftables", wrong)
+            self._load_whole(self._rules)
+        for what, lines in self._routing():
+            self._repaired(what, lines)
+            self._batch(lines)
+        self._forward()
 
     def _moved(self) -> bool:
         """Whether interfaces came or went."""
@@ -104,16 +108,29 @@ class Agent:
         return found, tuple(sorted(addresses))
 
     def _make_so(self) -> None:
-        self.interfaces, self._devices = self._found_interfaces()
-        self.problems = [*self._read, *self._unattached()]
+        """What a change of rules alone does not touch is left to the next check."""
+        places = (self.fabric.subnets, self.fabric.nics, self.fabric.pools, self.fabric.routes)
+        moved = self._applied != places
+        self._applied = None
+        if moved:
+            self.interfaces, self._devices = self._found_interfaces()
         self._load(compiled(self.fabric, self.interfaces))
-        for _, lines in self._routing():
-            self._batch(lines)
-        # Only now may anything pass.
-        self.problems += self.kernel.set_sysctls(sysctls(self._devices, forward=True))
-        delays = latency.commands(self.fabric, self.interfaces, self.settings.latencies)
-        if delays:
-            self.problems += self._delay(delays)
+        if moved:
+            for _, lines in self._routing():
+                self._batch(lines)
+            # Only now may anything pass.
+            self._forward()
+            delays = latency.commands(self.fabric, self.interfaces, self.settings.latencies)
+            self._hindered = self._delay(delays)
+        self._applied = places
+
+    @property
+    def problems(self) -> list[str]:
+        """What of the state, or of the settings, is not real, one sentence each."""
+        return [*self._read, *self._unattached(), *self._unset, *self._hindered]
+
+    def _forward(self) -> None:
+        self._unset = self.kernel.set_sysctls(sysctls(self._devices, forward=True))
 
     def _unattached(self) -> list[str]:
         """What the router has no interface for."""
@@ -173,12 +190,12 @@ class Agent:
 
     def _delay(self, lines: list[str]) -> list[str]:
         if lines == self._delays:
-            return []
+            return self._hindered
         # Filters are added, so those of before must go.
         for device in self.interfaces.subnets.values():
             self.kernel.traffic_control([f"qdisc del dev {device} root"])
         said = self.kernel.traffic_control(lines)
-        self._delays = [] if said else lines
+        self._delays = lines
         return [f"latency between regions is not real here: {said.splitlines()[0]}"] if said else []
 
     def _repaired(self, what: str, wrong: list[str]) -> None:

@@ -65,8 +65,9 @@ def boxes(rule: Rule, fabric: Fabric) -> Iterator[Box]:
         yield Box((source, destination, protocol, ports), ported, rule)
 
 
-def _spans(networks: Iterable[IPv4Network]) -> list[Span]:
-    return [(int(n[0]), int(n[-1])) for n in collapse_addresses(networks)]
+def _spans(networks: Sequence[IPv4Network]) -> list[Span]:
+    apart = networks if len(networks) == 1 else collapse_addresses(networks)
+    return [(int(n.network_address), int(n.broadcast_address)) for n in apart]
 
 
 def layers(all_boxes: Sequence[Box]) -> list[Layer]:

@@ -27,12 +27,15 @@ class News:
 
 @dataclass
 class Follower:
-    """Puts news into a queue, from a thread of its own, until it is told to stop."""
+    """Puts news into a queue, from a thread of its own, until it is told to stop. Whoever took
+    news says so (`turn.release()`) before there are others: what is asked for then is the newest
+    state, however many there were in between."""
 
     cloud: str
     news: SimpleQueue[News]
     since: int = -1
     stop: threading.Event = field(default_factory=threading.Event)
+    turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
 
     def __post_init__(self) -> None:
         # The cloud is a neighbour, whatever proxy leads elsewhere.
@@ -44,6 +47,7 @@ class Follower:
 
     def _run(self) -> None:
         while not self.stop.is_set():
+            self.turn.acquire()
             try:
                 state = self.ask()
             except (OSError, ValueError, http.client.HTTPException) as bad:

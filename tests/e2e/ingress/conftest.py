@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from gkelab.tools.kubectl import Kubectl
-from gkelab.topology import Cluster
 from tests.support.ingress import Gateway, Ingress, shared_gateway
 from tests.support.namespace import Namespace
 from tests.support.probes import ContainerPlace
@@ -15,12 +14,6 @@ from tests.support.probes import ContainerPlace
 def gateway(kubectl: Kubectl) -> Gateway:
     """The lab's one ingress gateway."""
     return shared_gateway(kubectl)
-
-
-@pytest.fixture(scope="session")
-def outside(cluster: Cluster) -> str:
-    """The address of the client outside."""
-    return str(cluster.subnet.lab_address(0))
 
 
 @pytest.fixture(scope="module")

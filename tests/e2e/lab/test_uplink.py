@@ -9,7 +9,10 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 import testinfra
 
+from gkelab.cloud.machines.wanted import container_name
+from gkelab.containers import name_of
 from gkelab.lab import Lab
+from gkelab.steps.start_client import client_name
 from gkelab.tools.iproute import unreachable_words
 from gkelab.topology import Cluster
 from tests.support.namespace import Namespace
@@ -56,14 +59,21 @@ def of_ranges(packets: list[Packet], ranges: tuple[IPv4Network, ...]) -> list[Pa
     return [packet for packet in packets if inside(packet.source) or inside(packet.destination)]
 
 
+def beside(lab: Lab) -> list[str]:
+    """The containers that are no nodes and have networks of their own."""
+    vms = [container_name(lab.name, vm.name) for vm in lab.plan.vms]
+    return [name_of(lab, "router"), client_name(lab), *vms]
+
+
 def test_nothing_made_up_leaves(lab: Lab, uplink: str, namespace: Namespace) -> None:
-    """Pods, nodes, the client and the host knock at every range: the uplink stays silent."""
+    """Pods, nodes, VMs, the router, the client and the host knock at every range: the uplink stays
+    silent."""
     namespace.apply([POD])
     ranges = lab.plan.made_up_ranges()
     places: list[Place] = [
         namespace.place("client"),
         ContainerPlace(lab.docker, lab.plan.clusters[0].workers[0].name),
-        ContainerPlace(lab.docker, f"{lab.name}-client-{lab.plan.subnets[0].name}"),
+        *(ContainerPlace(lab.docker, name) for name in beside(lab)),
         HostPlace(lab.run),
     ]
     with sniff(uplink) as packets:
@@ -80,7 +90,7 @@ def test_nothing_made_up_leaves(lab: Lab, uplink: str, namespace: Namespace) -> 
 def without_route(lab: Lab, cluster: Cluster) -> Iterator[IPv4Network]:
     """The client outside, with one of its unreachable routes taken away."""
     network = next(n for n in lab.plan.made_up_ranges() if n == cluster.services_range)
-    name = f"{lab.name}-client-{cluster.subnet.name}"
+    name = client_name(lab)
     words = unreachable_words(network)
     lab.docker.exec(name, ["ip", "route", "delete", *words])
     try:
@@ -89,15 +99,16 @@ def without_route(lab: Lab, cluster: Cluster) -> Iterator[IPv4Network]:
         lab.docker.exec(name, ["ip", "route", "replace", *words])
 
 
-def test_the_host_holds_what_a_client_lets_go(
-    lab: Lab, cluster: Cluster, uplink: str, without_route: IPv4Network
+def test_the_router_holds_what_a_client_lets_go(
+    lab: Lab, uplink: str, without_route: IPv4Network
 ) -> None:
-    """The counterfactual: without its route the client's packet is on the lab's bridge, which
-    the watcher sees, and still not on the uplink, as the host holds the range, too."""
-    client = ContainerPlace(lab.docker, f"{lab.name}-client-{cluster.subnet.name}")
-    bridge = next(
-        n.bridge for n in lab.docker.networks() if n.name == cluster.subnet.docker_network
-    )
+    """The counterfactual: without its route the client's packet is on the bridge of its network,
+    which the watcher sees, and still not on the uplink: the router, where it goes, knows no way
+    for it."""
+    assert lab.plan.internet
+    client = ContainerPlace(lab.docker, client_name(lab))
+    network = lab.plan.internet.docker_network
+    bridge = next(n.bridge for n in lab.docker.networks() if n.name == network)
     with sniff(bridge) as seen, sniff(uplink) as left:
         knock(client, an_address(without_route))
     assert of_ranges(seen, (without_route,)), "the watcher saw nothing: it cannot see a leak"
@@ -107,12 +118,12 @@ def test_the_host_holds_what_a_client_lets_go(
 def test_made_up_ranges_end_in_unreachable_routes(
     lab: Lab, nodes: dict[str, testinfra.host.Host]
 ) -> None:
-    """On every node, client and the host an unreachable route stands under each made-up range."""
+    """On every node and VM, the router, the client and the host an unreachable route stands under
+    each made-up range."""
     everywhere = {str(network) for network in lab.plan.made_up_ranges()}
     inside = {str(network) for network in lab.plan.held_inside()}
     assert "169.254.0.0/16" in inside - everywhere  # a host in a cloud needs its own
-    client = f"{lab.name}-client-{lab.plan.subnets[0].name}"
-    hosts = {**nodes, client: testinfra.get_host(f"docker://{client}")}
+    hosts = {**nodes, **{name: testinfra.get_host(f"docker://{name}") for name in beside(lab)}}
     hosts["the host"] = testinfra.get_host("local://")
     for name, host in hosts.items():
         routes = host.check_output("ip -4 route show type unreachable")

@@ -14,6 +14,7 @@ from gkelab.find import find_labs
 from gkelab.host.prepare import docker_answers
 from gkelab.lab import Lab
 from gkelab.shell import run
+from gkelab.steps.start_client import client_name
 from gkelab.tools.docker import Docker
 from gkelab.tools.kubectl import Kubectl
 from gkelab.topology import Cluster
@@ -70,9 +71,9 @@ def kubectl(lab: Lab, cluster: Cluster) -> Kubectl:
 
 
 @pytest.fixture(scope="session")
-def client(lab: Lab, cluster: Cluster) -> ContainerPlace:
+def client(lab: Lab) -> ContainerPlace:
     """Its client outside."""
-    return ContainerPlace(lab.docker, f"{lab.name}-client-{cluster.subnet.name}")
+    return ContainerPlace(lab.docker, client_name(lab))
 
 
 @pytest.fixture(scope="module")

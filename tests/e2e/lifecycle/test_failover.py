@@ -19,6 +19,7 @@ from gkelab.lab import Lab
 from gkelab.shell import run
 from gkelab.status import lab_status
 from gkelab.steps.deploy_workloads import IMAGE, with_image
+from gkelab.steps.start_client import client_name
 from gkelab.tools.docker import Docker
 from gkelab.tools.kubectl import Kubectl, Object
 from gkelab.topology import Node
@@ -124,8 +125,9 @@ def test_the_address_moves_when_its_node_dies(
     at it soon, and still sees the client. When the node is back, so is the address."""
     cluster = tight.plan.clusters[0]
     kubectl = tight.kubectl(cluster.name)
-    client = ContainerPlace(tight.docker, f"{tight.name}-client-{cluster.subnet.name}")
-    outside = str(cluster.subnet.lab_address(0))
+    client = ContainerPlace(tight.docker, client_name(tight))
+    assert tight.plan.internet
+    outside = str(tight.plan.internet.client)
     pods = {
         pod["metadata"]["name"]: pod["spec"]["nodeName"]
         for pod in kubectl.list("pods", "sample", "app=whoami")

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
+from gkelab.containers import name_of
 from gkelab.topology import Cluster, Node
 from gkelab.wait import until
+from tests.support import changes
 from tests.support.balancers import balancer
 from tests.support.eventually import eventually
 from tests.support.namespace import Namespace
 from tests.support.outcomes import Answer, Outcome
-from tests.support.outside import routed
 from tests.support.parse import addresses, neighbours
-from tests.support.probes import ContainerPlace, http, http_many
+from tests.support.probes import ContainerPlace, HostPlace, http, http_many
 from tests.support.say import expect
 from tests.support.stats import requests_needed, spread_problems
 from tests.support.timeouts import TIMEOUTS
@@ -25,12 +26,6 @@ from tests.support.timeouts import TIMEOUTS
 MANY = requests_needed(1 / 2)
 SPREAD = 60  # enough that an uneven choice between two shows
 DOOMED = -3  # of the external pool; MetalLB gives the lowest free one
-
-
-@pytest.fixture(scope="module")
-def outside(cluster: Cluster) -> str:
-    """The client outside, by its address."""
-    return str(cluster.subnet.lab_address(0))
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +42,13 @@ def answering(shared: Namespace, client: ContainerPlace, service: str, **wanted:
     return address
 
 
-def by_way_of(
-    shared: Namespace, client: ContainerPlace, address: str, node: Node, count: int
-) -> list[Answer]:
-    """Answers to requests that go to that node, whoever announces the address."""
-    with routed(shared.lab.docker, client.name, {address: str(node.address)}):
-        return http_many(client, f"http://{address}/", count)
+def by_way_of(shared: Namespace, address: str, node: Node, count: int) -> list[Answer]:
+    """Answers to requests that go to that node, whoever announces the address: from the host,
+    which is on every subnet's link, at the address of docker's bridge. (What the VPC router does
+    not know it puts right.)"""
+    host = HostPlace(shared.lab.run)
+    with changes.route(host, f"{address}/32", "via", str(node.address)):
+        return http_many(host, f"http://{address}/", count)
 
 
 def test_local_keeps_the_clients_address(
@@ -67,26 +63,26 @@ def test_local_keeps_the_clients_address(
     address = answering(shared, client, "local", who=set(servers.values()), saw=outside)
     assert IPv4Address(address) in cluster.external_pool
     for node in cluster.workers:
-        for answer in by_way_of(shared, client, address, node, 5):
-            expect(answer, who=servers[node.name], saw=outside, to=f"{address} by {node.name}")
+        for answer in by_way_of(shared, address, node, 5):
+            saw = str(cluster.subnet.bridge_address)
+            expect(answer, who=servers[node.name], saw=saw, to=f"{address} by {node.name}")
 
 
 def test_cluster_hides_the_client_behind_the_node_on_the_way(
     shared: Namespace,
     client: ContainerPlace,
     cluster: Cluster,
-    outside: str,
     servers: dict[str, str],
 ) -> None:
     """The counterfactual: under policy Cluster every node leads to all pods; its own see the
     client, those of other nodes see the node."""
     address = answering(shared, client, "cluster", who=set(servers.values()))
     for node in cluster.workers:
-        answers = by_way_of(shared, client, address, node, MANY)
+        answers = by_way_of(shared, address, node, MANY)
         for answer in answers:
             assert answer.body is not None, answer
             near = answer.body["node"] == node.name
-            saw = outside if near else str(node.address)
+            saw = str(cluster.subnet.bridge_address if near else node.address)
             expect(answer, who=set(servers.values()), saw=saw, to=f"{address} by {node.name}")
         assert {answer.who for answer in answers} == set(servers.values())
 
@@ -118,9 +114,10 @@ def test_local_is_answered_by_way_of_nodes_that_have_a_pod(
     address = answering(shared, client, "one", who=own, saw=outside)
 
     def by(node: Node) -> Answer:
-        return by_way_of(shared, client, address, node, 1)[0]
+        return by_way_of(shared, address, node, 1)[0]
 
-    expect(by(here), who=own, saw=outside, to=f"{address} by {here.name}")
+    host = str(shared.cluster.subnet.bridge_address)
+    expect(by(here), who=own, saw=host, to=f"{address} by {here.name}")
     expect(by(there), outcome=Outcome.REFUSED, to=f"{address} by {there.name}")
     try:
         shared.patch("service", "one", {"spec": {"externalTrafficPolicy": "Cluster"}})
@@ -137,12 +134,13 @@ def test_the_node_with_the_pod_announces(
     servers: dict[str, str],
     one_sided: tuple[Node, Node],
 ) -> None:
-    """To the client outside the address is at the node that has the pod. When the pod of another
-    node is chosen instead, the address moves there."""
+    """To the VPC router the address is at the node that has the pod. When the pod of another node
+    is chosen instead, the address moves there."""
     here, there = one_sided
     address = answering(shared, client, "one", who=servers[here.name], saw=outside)
     macs = {node.name: mac_of(shared, node) for node in one_sided}
-    assert mac_behind(client, address) == macs[here.name]
+    router = ContainerPlace(shared.lab.docker, name_of(shared.lab, "router"))
+    assert mac_behind(router, address) == macs[here.name]
     shared.label(f"pod/{servers[there.name]}", side="one")
     shared.label(f"pod/{servers[here.name]}", side=None)
     eventually(
@@ -151,7 +149,7 @@ def test_the_node_with_the_pod_announces(
         saw=outside,
         what=f"{address} has moved to {there.name}",
     )
-    assert mac_behind(client, address) == macs[there.name]
+    assert mac_behind(router, address) == macs[there.name]
 
 
 def mac_of(shared: Namespace, node: Node) -> str:
@@ -161,9 +159,9 @@ def mac_of(shared: Namespace, node: Node) -> str:
     return eth0.mac
 
 
-def mac_behind(client: ContainerPlace, address: str) -> str:
-    """Whose hardware address the client has for an IP address; it has just been used."""
-    found = neighbours(client.exec(["ip", "-json", "neigh", "show", "to", address]).stdout)
+def mac_behind(router: ContainerPlace, address: str) -> str:
+    """Whose hardware address the router has for an IP address; it has just been used."""
+    found = neighbours(router.exec(["ip", "-json", "neigh", "show", "to", address]).stdout)
     return "".join(neighbour.mac for neighbour in found)
 
 
@@ -189,7 +187,7 @@ def test_connections_are_spread_evenly(
 @pytest.mark.parametrize("service", ["internal", "internal-legacy"])
 def test_internal_takes_its_address_from_the_subnet(
     shared: Namespace,
-    client: ContainerPlace,
+    machine: ContainerPlace,
     cluster: Cluster,
     servers: dict[str, str],
     service: str,
@@ -197,7 +195,7 @@ def test_internal_takes_its_address_from_the_subnet(
     """GKE's annotation, the current and the older one, makes it internal: an address inside the
     subnet's primary range, for a machine of the VPC. Without it (the counterfactual) the same
     Service is external."""
-    address = answering(shared, client, service, who=set(servers.values()))
+    address = answering(shared, machine, service, who=set(servers.values()))
     assert IPv4Address(address) in cluster.internal_pool
     assert cluster.internal_pool.subnet_of(cluster.subnet.primary)
     assert IPv4Address(shared.address("cluster")) in cluster.external_pool

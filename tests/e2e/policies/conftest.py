@@ -10,9 +10,9 @@ import pytest
 
 from gkelab.lab import manifest
 from gkelab.tools.kubectl import Kubectl
-from gkelab.topology import Cluster, Node
+from gkelab.topology import Cluster, Node, Vm
+from tests.support.firewalls import admitted
 from tests.support.netpol import Enforcer
-from tests.support.outside import routed
 from tests.support.probes import ContainerPlace, Probe
 from tests.support.reach import Reach, Target
 from tests.support.spaces import Spaces
@@ -23,15 +23,14 @@ HOST_PORTS = (18080, 18081)  # where those of blocks.yaml listen that are in the
 
 
 @pytest.fixture(scope="module")
-def values(spaces: Spaces, cluster: Cluster) -> Mapping[str, str]:
+def values(spaces: Spaces, cluster: Cluster, vm: Vm) -> Mapping[str, str]:
     """What a policy's Refs stand for: "x" is a namespace, "x/a/32" a pod, "far/32" the second
-    worker; "client/32", "client/25" and "client/24" have the client outside in them, "others/25"
+    worker; "client/32", "client/25" and "client/24" have a VM of the VPC in them, "others/25"
     is the other half of the last."""
     found = {name: space.name for name, space in spaces.by_name.items()}
     found |= {f"{name}/32": f"{pod.ip}/32" for name, pod in spaces.pods().items()}
     found["far/32"] = f"{cluster.workers[:2][-1].address}/32"
-    client = cluster.subnet.lab_address(0)
-    blocks = {size: IPv4Network((int(client), size), strict=False) for size in (24, 25, 32)}
+    blocks = {size: IPv4Network((int(vm.address), size), strict=False) for size in (24, 25, 32)}
     found |= {f"client/{size}": str(network) for size, network in blocks.items()}
     others = (half for half in blocks[24].subnets() if half != blocks[25])
     return found | {"others/25": str(next(others))}
@@ -64,14 +63,15 @@ def probe(address: str, number: int) -> Probe:
 
 @pytest.fixture(scope="module")
 def outside_reach(
-    two_workers: tuple[Node, Node], spaces: Spaces, cluster: Cluster, client: ContainerPlace
+    two_workers: tuple[Node, Node], spaces: Spaces, machine: ContainerPlace, vm: Vm
 ) -> Iterator[Reach]:
-    """Pods to each other, to nodes ("near:18080"), to the client ("client:80") and to the DNS;
-    nodes and the client to the pods; the client through the load balancer ("balancer")."""
+    """Pods to each other, to nodes ("near:18080"), to a VM ("client:80") and to the DNS; nodes and
+    the VM to the pods; the VM through the load balancer ("balancer")."""
     found = Reach()
     pods = spaces.pods()
+    lab, cluster = spaces.by_name["x"].lab, spaces.by_name["x"].cluster
     nodes = {node.name: str(node.address) for node in cluster.nodes}
-    outside = str(cluster.subnet.lab_address(0))
+    outside = str(vm.address)
     node_side = manifest("cilium/values.yaml")["extraConfig"]["local-router-ipv4"]
     for name in ("x/a", "y/a"):
         pod = pods[name]
@@ -86,9 +86,9 @@ def outside_reach(
         for number in HOST_PORTS:
             target = Target(probe(nodes[pod.node], number), name, spaces.by_name["z"].name)
             found.targets[f"{name}:{number}"] = target
-    found.source("client", client, {outside})
+    found.source("client", machine, {outside})
     for number in (80, 8080):
-        found.targets[f"client:{number}"] = Target(probe(outside, number), client.name)
+        found.targets[f"client:{number}"] = Target(probe(outside, number), vm.name)
     address = spaces.by_name["x"].address("outside")
     found.targets["balancer"] = Target(probe(address, 80), "a", spaces.by_name["x"].name)
     server = spaces.by_name["x"].kubectl.get("service", "kube-dns", "kube-system")
@@ -99,7 +99,7 @@ def outside_reach(
     found.skipped |= {(host, f"{other}:*") for host in hosts for other in hosts}
     found.skipped |= {(host, "dns") for host in hosts}
     found.skipped |= {(name, "balancer") for name in ("x/a", "y/a", "near", "far")}
-    ways = {pods[name].ip: nodes[pods[name].node] for name in ("x/a", "y/a")}
-    with routed(spaces.by_name["x"].lab.docker, client.name, ways):
+    # What the firewall rules of a default network do not admit.
+    with admitted(lab, str(cluster.pod_range)):
         yield found
     found.close()

@@ -1,9 +1,5 @@
-"""What makes nodes routers of pods' packets: routes, kernel settings, Cilium's programs, and no
-tunnel.
-
-A new node's range would appear in the others' routes by the same rule that is looked at here: each
-node has a route to the podCIDR of every other. A kind node cannot be added to a running cluster as
-cheaply as a VM to a node pool, so that is not tried.
+"""What makes nodes hand pods' packets to the VPC: routes, kernel settings, Cilium's programs, and
+no tunnel.
 """
 
 from __future__ import annotations
@@ -13,7 +9,8 @@ from ipaddress import IPv4Network
 import pytest
 import testinfra
 
-from gkelab.lab import NAMESPACES
+from gkelab.containers import name_of
+from gkelab.lab import NAMESPACES, Lab
 from gkelab.tools.kubectl import Kubectl
 from gkelab.topology import Cluster
 from tests.support import changes
@@ -72,20 +69,33 @@ def devices(own_pods: Pods, ways: dict[str, list[Route]]) -> dict[str, set[str]]
     return found
 
 
-def test_each_node_knows_the_way_to_the_others_pods(
+def test_no_node_knows_the_way_to_the_others_pods(
     cluster: Cluster, ranges: dict[str, IPv4Network], ways: dict[str, list[Route]]
 ) -> None:
-    """To each other node's podCIDR there is one route, by that node's address."""
+    """To another node's podCIDR there is no route: all of the pod range is behind the router, which
+    alone knows whose is whose; and so is the node's own subnet."""
+    router = (str(cluster.subnet.gateway),)
     for node in cluster.nodes:
-        for other in cluster.nodes:
-            found = [way for way in ways[node.name] if way.destination == ranges[other.name]]
-            if other.name == node.name:
-                assert not [way for way in found if "eth0" in way.devices], found
-                continue
-            (way,) = found
-            assert way.type == "unicast", f"{node.name} to {other.name}: {way}"
-            assert way.gateways == (str(other.address),), f"{node.name} to {other.name}: {way}"
-            assert way.devices == ("eth0",), f"{node.name} to {other.name}: {way}"
+        mine = ways[node.name]
+        others = [ranges[other.name] for other in cluster.nodes if other.name != node.name]
+        assert not [way for way in mine if way.destination in others], node.name
+        for network in (cluster.pod_range, cluster.subnet.primary):
+            found = [way for way in mine if way.destination == network and way.gateways]
+            assert [way.gateways for way in found] == [router], f"{node.name} to {network}"
+            assert found[0].devices == ("eth0",), f"{node.name} to {network}: {found[0]}"
+        linked = {str(way.destination) for way in mine if way.devices == ("eth0",)}
+        assert f"{cluster.subnet.gateway}/32" in linked, node.name
+
+
+def test_the_router_knows_the_way_to_each_nodes_pods(
+    lab: Lab, cluster: Cluster, ranges: dict[str, IPv4Network]
+) -> None:
+    """One route to each podCIDR, by its node's own address."""
+    host = testinfra.get_host(f"docker://{name_of(lab, 'router')}")
+    found = routes(host.check_output("ip -json -4 route show"))
+    for node in cluster.nodes:
+        (way,) = [way for way in found if way.destination == ranges[node.name]]
+        assert (way.type, way.gateways) == ("unicast", (str(node.address),)), node.name
 
 
 def test_cilium_has_the_ranges_that_kubernetes_gave(

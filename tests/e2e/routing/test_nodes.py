@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from gkelab.lab import Lab, manifest
-from gkelab.topology import Cluster
+from gkelab.topology import Cluster, Vm
 from gkelab.wait import until
 from tests.support.eventually import eventually
 from tests.support.namespace import READY, Namespace, Pod
@@ -22,12 +22,6 @@ from tests.support.scheduling import unschedulable
 HTTP, LINE, DATAGRAM = 18180, 18181, 18182  # of the pods on their node's network
 HOST_PORT = 18190  # of the other pods
 FREE = 18199
-
-
-@pytest.fixture(scope="module")
-def outside(cluster: Cluster) -> str:
-    """The client outside, by its address."""
-    return str(cluster.subnet.lab_address(0))
 
 
 @pytest.fixture(scope="module")
@@ -85,17 +79,17 @@ def test_node_to_pod(lab: Lab, cluster: Cluster, servers: dict[str, Pod]) -> Non
 
 
 def test_a_pod_on_its_nodes_network_answers_as_the_node(
-    cluster: Cluster, client: ContainerPlace, outside: str, on_hosts: dict[str, Pod]
+    cluster: Cluster, machine: ContainerPlace, vm: Vm, on_hosts: dict[str, Pod]
 ) -> None:
-    """At the node's address. A node without such a pod refuses."""
+    """At the node's address, for a VM of the VPC. A node without such a pod refuses."""
     addresses = {node.name: node.address for node in cluster.nodes}
     for node, pod in on_hosts.items():
         assert IPv4Address(pod.ip) == addresses[node]
-        answer = http(client, f"http://{pod.ip}:{HTTP}/")
-        expect(answer, who=pod.name, saw=outside, from_="the client outside", to=node)
+        answer = http(machine, f"http://{pod.ip}:{HTTP}/")
+        expect(answer, who=pod.name, saw=str(vm.address), from_=vm.name, to=node)
     without = cluster.control_plane
     assert without.name not in on_hosts
-    answer = http(client, f"http://{without.address}:{HTTP}/")
+    answer = http(machine, f"http://{without.address}:{HTTP}/")
     expect(answer, outcome=Outcome.REFUSED, to=f"{without.name}, which has no such pod")
 
 
@@ -114,13 +108,13 @@ def test_a_pod_on_its_nodes_network_asks_as_the_node(
 def test_host_port(
     shared: Namespace,
     cluster: Cluster,
-    client: ContainerPlace,
-    outside: str,
+    machine: ContainerPlace,
+    vm: Vm,
     servers: dict[str, Pod],
 ) -> None:
-    """The port of a node leads to the pod on that very node, which sees who asks, a machine
-    outside or a pod of another node; a node without such a pod refuses."""
-    asking: dict[str, Place] = {outside: client}
+    """The port of a node leads to the pod on that very node, which sees who asks, a VM of the
+    VPC or a pod of another node; a node without such a pod refuses."""
+    asking: dict[str, Place] = {str(vm.address): machine}
     asking |= {pod.ip: shared.place(pod) for pod in servers.values()}
     for node in cluster.workers:
         own = servers[node.name]
@@ -134,7 +128,7 @@ def test_host_port(
                 )
     without = cluster.control_plane
     assert without.name not in servers
-    answer = http(client, f"http://{without.address}:{HOST_PORT}/")
+    answer = http(machine, f"http://{without.address}:{HOST_PORT}/")
     expect(answer, outcome=Outcome.REFUSED, to=f"{without.name}, which has no such pod")
 
 

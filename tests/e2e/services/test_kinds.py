@@ -7,11 +7,10 @@ from ipaddress import IPv4Address
 from typing import Literal
 
 from gkelab.tools.kubectl import Object
-from gkelab.topology import Cluster
+from gkelab.topology import Cluster, Vm
 from tests.support.eventually import eventually, eventually_from
 from tests.support.namespace import READY, Namespace, Pod
 from tests.support.outcomes import Outcome
-from tests.support.outside import routed
 from tests.support.probes import ContainerPlace, Probe, http, http_many, probe_many, udp
 from tests.support.say import expect
 from tests.support.stats import requests_needed
@@ -188,16 +187,13 @@ def test_addresses_are_of_the_declared_range(shared: Namespace, cluster: Cluster
     shared.remove("service", "wished")
 
 
-def test_a_node_does_not_let_the_outside_in(
-    shared: Namespace, cluster: Cluster, client: ContainerPlace
+def test_a_vm_reaches_a_pod_and_no_cluster_ip(
+    shared: Namespace, machine: ContainerPlace, vm: Vm
 ) -> None:
-    """Even with a route by a node nobody outside reaches a ClusterIP; a pod's own address, by the
-    same node and the same kind of route, is reached un-NATed, as by a VM of the VPC."""
+    """A VM of the VPC reaches a pod at its own address, un-NATed, as the VPC routes it; a ClusterIP
+    is of its cluster alone."""
     address, server = shared.service_ip("inside"), servers(shared)[0]
-    hop = next(str(node.address) for node in cluster.workers if node.name == server.node)
-    with routed(shared.lab.docker, client.name, {address: hop, server.ip: hop}):
-        denied = http(client, f"http://{address}/", timeout=TIMEOUTS.short)
-        reached = http(client, f"http://{server.ip}:8080/")
-    expect(denied, outcome=Outcome.TIMEOUT, from_="the client outside", to="a ClusterIP")
-    outside = str(cluster.subnet.lab_address(0))
-    expect(reached, who=server.name, saw=outside, from_="the client outside", to=server.name)
+    reached = http(machine, f"http://{server.ip}:8080/")
+    expect(reached, who=server.name, saw=str(vm.address), from_=vm.name, to=server.name)
+    denied = http(machine, f"http://{address}/", timeout=TIMEOUTS.short)
+    assert denied.outcome in (Outcome.TIMEOUT, Outcome.UNREACHABLE), denied

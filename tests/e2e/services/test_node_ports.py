@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from gkelab.lab import Lab
-from gkelab.topology import Cluster, Node
+from gkelab.topology import Cluster, Node, Vm
 from gkelab.wait import until
 from tests.support.eventually import eventually, eventually_from
 from tests.support.namespace import Namespace
@@ -21,12 +21,6 @@ from tests.support.timeouts import TIMEOUTS
 
 MANY = requests_needed(1 / 2)
 PORTS = range(30000, 32768)
-
-
-@pytest.fixture(scope="module")
-def outside(cluster: Cluster) -> str:
-    """The client outside, by its address."""
-    return str(cluster.subnet.lab_address(0))
 
 
 def servers(shared: Namespace) -> dict[str, str]:
@@ -61,11 +55,11 @@ def check_sources(answers: Iterable[Answer], node: Node, source: str) -> None:
 
 
 @pytest.mark.parametrize("way", [("http", 80), ("udp", 53)], ids=["http", "udp"])
-def test_from_outside(
+def test_from_a_vm(
     shared: Namespace,
     cluster: Cluster,
-    client: ContainerPlace,
-    outside: str,
+    machine: ContainerPlace,
+    vm: Vm,
     way: tuple[Literal["http", "udp"], int],
 ) -> None:
     """Every node, also one without a server, leads to all servers."""
@@ -73,7 +67,8 @@ def test_from_outside(
     number = node_port(shared, "everywhere", port)
     for node in cluster.nodes:
         probe = Probe(kind, str(node.address), number)
-        check_sources(settled(client, probe, servers(shared).values()), node, outside)
+        answers = settled(machine, probe, servers(shared).values())
+        check_sources(answers, node, str(vm.address))
 
 
 def test_from_another_node(shared: Namespace, cluster: Cluster, lab: Lab) -> None:
@@ -108,23 +103,23 @@ def test_from_a_pod(shared: Namespace, cluster: Cluster) -> None:
 
 
 def test_local_answers_where_a_server_is(
-    shared: Namespace, cluster: Cluster, client: ContainerPlace, outside: str
+    shared: Namespace, cluster: Cluster, machine: ContainerPlace, vm: Vm
 ) -> None:
     """externalTrafficPolicy Local: each worker leads to its own server, which sees the client;
     the control plane, which has none, refuses. Under policy Cluster it answers."""
     number = node_port(shared, "local")
     for node in cluster.workers:
         answers = settled(
-            client, Probe("http", str(node.address), number), [servers(shared)[node.name]]
+            machine, Probe("http", str(node.address), number), [servers(shared)[node.name]]
         )
-        assert {answer.saw for answer in answers} == {outside}
+        assert {answer.saw for answer in answers} == {str(vm.address)}
     without = cluster.control_plane
     assert without.name not in servers(shared)
     url = f"http://{without.address}:{number}/"
-    expect(http(client, url), outcome=Outcome.REFUSED, to=f"{without.name} without a server")
+    expect(http(machine, url), outcome=Outcome.REFUSED, to=f"{without.name} without a server")
     shared.patch("service", "local", {"spec": {"externalTrafficPolicy": "Cluster"}})
     eventually(
-        lambda: http(client, url),
+        lambda: http(machine, url),
         who=set(servers(shared).values()),
         saw=str(without.address),
         what="policy Cluster answers everywhere",
@@ -132,19 +127,19 @@ def test_local_answers_where_a_server_is(
 
 
 def test_a_port_that_is_given_back(
-    shared: Namespace, cluster: Cluster, client: ContainerPlace
+    shared: Namespace, cluster: Cluster, machine: ContainerPlace
 ) -> None:
     """Once the Service is a ClusterIP, its port of the nodes is closed like any other."""
     number = node_port(shared, "closing")
     urls = [f"http://{node.address}:{number}/" for node in cluster.nodes]
     for url in urls:
-        eventually(partial(http, client, url), who=set(servers(shared).values()), what=url)
+        eventually(partial(http, machine, url), who=set(servers(shared).values()), what=url)
     shared.patch("service", "closing", {"spec": {"type": "ClusterIP"}})
     for url in urls:
-        eventually(partial(http, client, url), outcome=Outcome.REFUSED, what=f"{url} is closed")
+        eventually(partial(http, machine, url), outcome=Outcome.REFUSED, what=f"{url} is closed")
 
 
-def test_health_check_port(shared: Namespace, cluster: Cluster, client: ContainerPlace) -> None:
+def test_health_check_port(shared: Namespace, cluster: Cluster, machine: ContainerPlace) -> None:
     """What a load balancer asks of nodes under policy Local: 200 where the server is, 503 where
     it is not, and 503 everywhere when there is none."""
     one, other = shared.pods("app=server")[:2]
@@ -153,7 +148,7 @@ def test_health_check_port(shared: Namespace, cluster: Cluster, client: Containe
 
     def healthy() -> set[str]:
         asked = {
-            node.name: http(client, f"http://{node.address}:{number}/healthz")
+            node.name: http(machine, f"http://{node.address}:{number}/healthz")
             for node in cluster.nodes
         }
         return {name for name, answer in asked.items() if answer.status != 503}
@@ -172,7 +167,7 @@ def test_health_check_port(shared: Namespace, cluster: Cluster, client: Containe
         for pod in (one, other):
             shared.label(f"pod/{pod.name}", side="one")
             only(pod.node)
-            answer = http(client, f"http://{addresses[pod.node]}:{number}/healthz")
+            answer = http(machine, f"http://{addresses[pod.node]}:{number}/healthz")
             expect(answer, status=200, from_="a load balancer", to=pod.node)
             assert answer.body is not None
             assert answer.body["localEndpoints"] == 1

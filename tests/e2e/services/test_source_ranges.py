@@ -1,13 +1,13 @@
 """loadBalancerSourceRanges: who may use a load balancer, from outside and from inside.
 
-GKE makes firewall rules of them, before the nodes; Cilium drops at the node. To a client both are
-silence.
+GKE makes firewall rules of them, before the nodes, and so do the lab's controllers; Cilium drops at
+the node, too. To a client both are silence.
 """
 
 from __future__ import annotations
 
 from gkelab.lab import Lab
-from gkelab.topology import Cluster
+from gkelab.topology import Vm
 from tests.support.eventually import eventually
 from tests.support.namespace import Namespace
 from tests.support.outcomes import Outcome
@@ -21,9 +21,8 @@ def restrict(shared: Namespace, service: str, *ranges: object) -> None:
     shared.patch("service", service, {"spec": {"loadBalancerSourceRanges": listed}})
 
 
-def test_outside(shared: Namespace, lab: Lab, cluster: Cluster, client: ContainerPlace) -> None:
+def test_outside(shared: Namespace, lab: Lab, client: ContainerPlace, outside: str) -> None:
     """In the ranges a client is served, out of them it hears nothing; without ranges all are."""
-    outside = str(cluster.subnet.lab_address(0))
     url = f"http://{shared.address('outside')}/"
 
     def served(what: str) -> None:
@@ -48,7 +47,13 @@ def test_outside(shared: Namespace, lab: Lab, cluster: Cluster, client: Containe
     served("without ranges again")
 
 
-def test_inside(shared: Namespace, lab: Lab, cluster: Cluster, client: ContainerPlace) -> None:
+def test_inside(
+    shared: Namespace,
+    lab: Lab,
+    client: ContainerPlace,
+    machine: ContainerPlace,
+    vm: Vm,
+) -> None:
     """Ranges are about the outside, and about the load balancer's address alone: pods, and users
     of the node's port, are served all the same
     (https://docs.cilium.io/en/v1.19/network/kubernetes/kubeproxy-free/#loadbalancer-source-ranges-checks)."""
@@ -64,11 +69,11 @@ def test_inside(shared: Namespace, lab: Lab, cluster: Cluster, client: Container
     eventually(
         lambda: http(shared.place(pod), url), who="server", saw=pod.ip, what="a pod is served"
     )
-    node = next(n for n in cluster.workers if n.name == shared.pod("server").node)
+    node = next(n for n in shared.cluster.workers if n.name == shared.pod("server").node)
     number = shared.service("beside")["spec"]["ports"][0]["nodePort"]
     eventually(
-        lambda: http(client, f"http://{node.address}:{number}/"),
+        lambda: http(machine, f"http://{node.address}:{number}/"),
         who="server",
-        saw=str(cluster.subnet.lab_address(0)),
+        saw=str(vm.address),
         what="the node's port is served",
     )

@@ -12,6 +12,8 @@ from typing import IO, Any
 import pytest
 import yaml
 
+from gkelab.cloud.place import Place, record
+from gkelab.cloud.rest import RestCloud
 from gkelab.diagnosis.bundle import Collector
 from gkelab.diagnosis.collect import Bundle, collect
 from gkelab.lab import Lab, manifest
@@ -119,9 +121,11 @@ def files(bundle: Bundle) -> dict[str, str]:
     }
 
 
-def test_a_lab_that_is_up(tmp_path: Path) -> None:
+def test_a_lab_that_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(recorded("containers"), api)
     lab = lab_of(tmp_path, machine, "kind-vpc-native")
+    record(lab.cloud_file, Place("http://127.0.0.1:40123", "gkelab"))
+    monkeypatch.setattr(RestCloud, "state", lambda _: {"generation": 7})
     extra = Collector("status.txt", lambda: "✓ healthy\n")
     bundle = collect(lab, tmp_path / "report", lambda _: [extra])
     assert bundle.missing == {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gkelab.diagnosis.nodes import NETWORK, NODE, container_sources
+from gkelab.diagnosis.nodes import COMMANDS, NETWORK, container_sources
 from gkelab.diagnosis.scrub import MARK
 from gkelab.lab import Lab
 from gkelab.shell import CommandError
@@ -17,7 +17,7 @@ from tests.unit.steps import inside, make_lab
 from tests.unit.tools import Raw, lists_containers, lists_networks, own_networks, recorded, stopped
 
 LAB = ["gkelab.lab=vpc-native"]
-CLIENT = "vpc-native-client-us-central1"
+CLIENT = "vpc-native-client"
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def there_are(run: Recorder, raws: list[Raw]) -> None:
 def test_nodes_and_clients_are_asked_for_their_network(lab: Lab, run: Recorder) -> None:
     there_are(run, recorded("containers"))
     for raw in recorded("containers"):
-        commands = NETWORK if name_of(raw) == CLIENT else NETWORK | NODE
-        for argv in commands.values():
+        role = raw["Config"]["Labels"]["gkelab.role"]
+        for argv in COMMANDS.get(role, NETWORK).values():
             run.handle(inside(name_of(raw), *argv), f"{argv[0]} says\n")
     found = gathered(container_sources(lab))
     assert found["containers/vpc-native-worker/routes.txt"] == "ip says\n"
@@ -57,6 +57,11 @@ def test_nodes_and_clients_are_asked_for_their_network(lab: Lab, run: Recorder) 
     assert found["containers/vpc-native-worker/docker.log"] == "log of vpc-native-worker\n"
     assert f"containers/{CLIENT}/rules.txt" in found
     assert f"containers/{CLIENT}/kubelet.log" not in found
+    assert found["containers/vpc-native-router/nftables.txt"] == "nft says\n"
+    for role in ("router", "machines", "controllers"):
+        assert found[f"containers/vpc-native-{role}/status.json"] == "cat says\n"
+    # What is on the host's network would tell of the person's machine.
+    assert "containers/vpc-native-machines/addresses.txt" not in found
     assert len([path for path in found if path.endswith("/iptables.txt")]) == 3
     assert json.loads(found["docker/networks.json"])[0]["Name"] == own_networks()[0]["Name"]
 

@@ -25,7 +25,7 @@ from tests.unit.tools import own_networks
 Object = dict[str, Any]
 
 # A wait that does not come true at once ends at once: no test waits.
-AT_ONCE = Timeouts(rollout=0, webhook=0, api_answers=0)
+AT_ONCE = Timeouts(rollout=0, webhook=0, api_answers=0, vpc=0)
 
 
 @dataclass
@@ -69,7 +69,7 @@ class FakeSupplier:
 
 def declared() -> Object:
     """The topology of the recorded lab, as its file had it."""
-    (network,) = own_networks()
+    network, *_ = own_networks()
     plan: Object = json.loads(network["Labels"]["gkelab.plan"])
     topology: Object = plan["topology"]
     return topology

@@ -25,12 +25,13 @@ from gkelab.steps.create_cluster import (
     node_settings,
     outdated,
     take_nodes,
+    vpc_routes,
 )
 from gkelab.timeouts import Timeouts
 from gkelab.topology import Role
 from gkelab.wait import Clock, WaitError
 from tests.support.recorder import Recorder
-from tests.unit.steps import inside, kubectl, make_lab
+from tests.unit.steps import inside, kubectl, make_lab, two_regions
 from tests.unit.tools import Raw, lists_containers, recorded, stopped
 
 CONTROL_PLANE = "vpc-native-control-plane"
@@ -141,6 +142,7 @@ def test_a_cluster_is_made_on_its_subnets_network_with_labels_and_fixed_addresse
     arguments = lab.folder / "kind" / "vpc-native" / "node-arguments"
     assert (arguments / "vpc-native-worker2").read_text().splitlines() == [
         "--ip=10.128.0.4",
+        "--mac-address=42:01:0a:80:00:04",
         "--label=gkelab.lab=vpc-native",
         "--label=gkelab.role=node",
     ]
@@ -450,21 +452,56 @@ def test_somebody_elses_cluster_of_that_name_is_refused_and_left_alone(
 # --- what nodes mount
 
 
-def test_every_node_mounts_the_routes_under_the_made_up_ranges_and_who_puts_them(
-    lab: Lab, run: Recorder
-) -> None:
+ROUTES = "/etc/gkelab/vpc.routes"
+# All that a node of the recorded lab is told: who is on its link, that the rest of the VPC, its
+# own subnet too, is behind the router, and what is nowhere.
+WAYS = """\
+10.128.0.1/32 dev eth0 scope link
+10.128.15.254/32 dev eth0 scope link
+10.0.0.0/20 via 10.128.0.1 dev eth0
+10.0.16.0/25 via 10.128.0.1 dev eth0
+10.128.0.0/20 via 10.128.0.1 dev eth0
+192.168.240.0/20 via 10.128.0.1 dev eth0
+198.18.0.0/24 via 10.128.0.1 dev eth0
+198.51.100.0/24 via 10.128.0.1 dev eth0
+203.0.113.0/26 via 10.128.0.1 dev eth0
+unreachable 10.0.0.0/20 metric 4000000000
+unreachable 10.0.16.0/25 metric 4000000000
+unreachable 35.191.0.0/16 metric 4000000000
+unreachable 130.211.0.0/22 metric 4000000000
+unreachable 192.168.240.0/20 metric 4000000000
+unreachable 198.18.0.0/24 metric 4000000000
+unreachable 198.51.100.0/24 metric 4000000000
+unreachable 203.0.113.0/26 metric 4000000000
+unreachable 169.254.0.0/16 metric 4000000000
+"""
+
+
+def test_every_node_mounts_the_vpcs_routes_and_who_puts_them(lab: Lab, run: Recorder) -> None:
     lists_containers(run, LABEL, [])
     makes(lab, run)
     create(lab)
     call = next(call for call in run.calls if list(call.argv) == kind_create(lab))
     for node in yaml.safe_load(call.input or "")["nodes"]:
         mounts = {each["containerPath"]: Path(each["hostPath"]) for each in node["extraMounts"]}
-        routes = mounts["/etc/gkelab/unreachable.routes"].read_text().splitlines()
-        assert "route replace unreachable 10.0.0.0/20 metric 4000000000" in routes
-        assert len(routes) == len(lab.plan.held_inside())
+        lines = mounts[ROUTES].read_text().splitlines()
+        assert [line.removeprefix("route replace ") for line in lines] == WAYS.splitlines()
         drop_in = "/etc/systemd/system/containerd.service.d/gkelab-routes.conf"
         unit = mounts[drop_in].read_text().splitlines()
-        assert "ExecStartPre=/usr/sbin/ip -batch /etc/gkelab/unreachable.routes" in unit
+        assert f"ExecStartPre=/usr/sbin/ip -batch {ROUTES}" in unit
+
+
+def test_the_subnet_of_another_region_is_behind_the_own_router(
+    tmp_path: Path, run: Recorder
+) -> None:
+    lab = make_lab(tmp_path, run, two_regions())
+    us, europe = (vpc_routes(lab, cluster).splitlines() for cluster in lab.plan.clusters)
+    assert "route replace 10.132.0.0/20 via 10.128.0.1 dev eth0" in us
+    assert "route replace 10.128.0.0/20 via 10.132.0.1 dev eth0" in europe
+    assert [line for line in europe if line.endswith("link")] == [
+        "route replace 10.132.0.1/32 dev eth0 scope link",
+        "route replace 10.132.15.254/32 dev eth0 scope link",
+    ]
 
 
 def test_nodes_mount_their_roles_store(lab: Lab) -> None:

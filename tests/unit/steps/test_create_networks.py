@@ -11,9 +11,9 @@ import pytest
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.steps.create_networks import create_networks
-from gkelab.topology import ResolvedTopology
+from gkelab.topology import ResolvedTopology, parse, resolve
 from tests.support.recorder import Recorder
-from tests.unit.steps import make_lab, two_regions
+from tests.unit.steps import declared, make_lab, two_regions
 from tests.unit.tools import FOREIGN_NETWORK, Raw, lists_networks, own_networks, recorded
 
 MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade=true"
@@ -24,36 +24,62 @@ def run() -> Recorder:
     return Recorder()
 
 
-def creates(plan: ResolvedTopology, subnet: int) -> list[str]:
-    """The command line that makes the network of a subnet."""
-    it = plan.subnets[subnet]
+def creates(plan: ResolvedTopology, role: str, name: str, *ranges: str) -> list[str]:
+    """The command line that makes a network."""
     return [
-        *("docker", "network", "create", "--driver", "bridge"),
-        *("--subnet", str(it.primary), "--gateway", str(it.bridge_address)),
+        *("docker", "network", "create", "--driver", "bridge", *ranges),
         *("--opt", MASQUERADE),
-        *("--label", f"gkelab.lab={plan.name}", "--label", "gkelab.role=subnet"),
+        *("--label", f"gkelab.lab={plan.name}", "--label", f"gkelab.role={role}"),
         *("--label", f"gkelab.plan={json.dumps(plan.to_dict(), separators=(',', ':'))}"),
-        *("--label", "gkelab.images=built", f"gkelab.{plan.name}.{it.name}"),
+        *("--label", "gkelab.images=built", f"gkelab.{plan.name}.{name}"),
     ]
 
 
-def test_a_network_a_subnet_with_its_range_and_the_labs_labels(
+def all_of(plan: ResolvedTopology) -> list[list[str]]:
+    """The command lines that make the networks of a lab, in order."""
+    made = [
+        creates(
+            *(plan, "subnet", it.name, "--subnet", str(it.primary)),
+            *("--gateway", str(it.bridge_address)),
+        )
+        for it in plan.subnets
+    ]
+    outside = ("--subnet", "198.18.0.0/24", "--gateway", "198.18.0.254")
+    return [
+        *made,
+        creates(plan, "internet", "internet", *outside),
+        creates(plan, "management", "management"),
+    ]
+
+
+def test_a_network_a_subnet_one_outside_and_one_for_the_labs_own(
     tmp_path: Path, run: Recorder
 ) -> None:
     lab = make_lab(tmp_path, run, two_regions())
     lists_networks(run, [], [recorded("networks")[0], FOREIGN_NETWORK])
-    made = [creates(lab.plan, index) for index in range(2)]
+    made = all_of(lab.plan)
     for argv in made:
         run.handle(argv)
-    assert create_networks(lab) == "2 made"
+    assert create_networks(lab) == "4 made"
     assert run.argvs[2:] == made
     assert "10.132.0.0/20" in made[1]
 
 
+def test_without_an_internet_there_is_no_network_of_it(tmp_path: Path, run: Recorder) -> None:
+    plan = resolve(parse(declared() | {"internet": None}, "clusters/vpc-native.yaml"))
+    lab = make_lab(tmp_path, run, plan)
+    lists_networks(run, [], [])
+    made = [argv for argv in all_of(plan) if "gkelab.role=internet" not in argv]
+    for argv in made:
+        run.handle(argv)
+    assert create_networks(lab) == "2 made"
+
+
 def test_the_label_holds_the_whole_plan(tmp_path: Path, run: Recorder) -> None:
     lab = make_lab(tmp_path, run)
-    label = next(word for word in creates(lab.plan, 0) if word.startswith("gkelab.plan="))
-    assert ResolvedTopology.from_dict(json.loads(label.partition("=")[2])) == lab.plan
+    for argv in all_of(lab.plan):
+        label = next(word for word in argv if word.startswith("gkelab.plan="))
+        assert ResolvedTopology.from_dict(json.loads(label.partition("=")[2])) == lab.plan
 
 
 def test_what_is_there_stays(tmp_path: Path, run: Recorder) -> None:
@@ -68,9 +94,24 @@ def test_after_an_interruption_only_what_is_missing_is_made(tmp_path: Path, run:
     first["Name"] = "gkelab.two.us-central1"
     first["Labels"]["gkelab.lab"] = "two"
     lists_networks(run, [], [first])
-    run.handle(creates(lab.plan, 1))
-    assert create_networks(lab) == "1 made"
-    assert run.times("docker", "network", "create") == 1
+    for argv in all_of(lab.plan)[1:]:
+        run.handle(argv)
+    assert create_networks(lab) == "3 made"
+    assert run.times("docker", "network", "create") == 3
+
+
+def test_the_labs_own_networks_are_refused_where_they_are_somebody_elses(
+    tmp_path: Path, run: Recorder
+) -> None:
+    subnet, internet, management = copy.deepcopy(own_networks())
+    management["Labels"] = {}
+    lists_networks(run, [], [subnet, internet, management])
+    with pytest.raises(LabError) as caught:
+        create_networks(make_lab(tmp_path, run))
+    assert str(caught.value) == (
+        "The docker network gkelab.vpc-native.management (172.19.0.0/16) is not the management"
+        " network of lab vpc-native. Remove it, or give the lab another name."
+    )
 
 
 def foreign(raw: Raw) -> None:

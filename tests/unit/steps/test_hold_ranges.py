@@ -20,7 +20,7 @@ BRIDGE = "br-02d35b4f99bd"
 ON_LINK = [*REPLACE, "203.0.113.0/28", "dev", BRIDGE, "scope", "link", "proto", "71"]
 MADE_UP = (
     *("10.0.0.0/20", "10.0.16.0/25", "35.191.0.0/16", "130.211.0.0/22"),
-    *("192.168.240.0/20", "198.51.100.0/24", "203.0.113.0/26"),
+    *("192.168.240.0/20", "198.18.0.0/24", "198.51.100.0/24", "203.0.113.0/26"),
 )
 
 
@@ -55,7 +55,7 @@ def test_on_a_host_without_them_all_are_made_and_the_pool_is_on_link(
     expected = [unreachable(network) for network in MADE_UP]
     for argv in (*expected, ON_LINK):
         run.handle(argv)
-    assert hold_on_host(lab) == "7 ranges"
+    assert hold_on_host(lab) == "8 ranges"
     assert [argv for argv in run.argvs if argv[:3] == REPLACE] == [*expected, ON_LINK]
 
 

@@ -50,6 +50,19 @@ COMMANDS: list[tuple[Callable[[Docker], object], list[str]]] = [
             *("--label", "gkelab.lab=vpc-native", "--label", 'gkelab.plan={"a":1}', NETWORK),
         ],
     ),
+    (
+        lambda it: it.create_network("mine", None, "", {"gkelab.lab": "x"}, {}),
+        ["docker", "network", "create", "--driver", "bridge", "--label", "gkelab.lab=x", "mine"],
+    ),
+    (
+        lambda it: it.connect("net", "10.128.0.1", "router"),
+        ["docker", "network", "connect", "--ip", "10.128.0.1", "net", "router"],
+    ),
+    (
+        lambda it: it.create_volume("kept", {"gkelab.lab": "x"}),
+        ["docker", "volume", "create", "--label", "gkelab.lab=x", "kept"],
+    ),
+    (lambda it: it.remove_volumes(["a", "b"]), ["docker", "volume", "rm", "a", "b"]),
     (lambda it: it.remove_networks(["a", "b"]), ["docker", "network", "rm", "a", "b"]),
     (
         lambda it: it.remove_containers(["a", "b"]),
@@ -91,6 +104,7 @@ def test_what_docker_refuses_is_an_error(act: Callable[[Docker], object], argv: 
 def test_nothing_to_do_runs_nothing() -> None:
     it, run = docker()
     it.remove_networks([])
+    it.remove_volumes([])
     it.remove_containers([])
     it.start([])
     it.stop([])
@@ -143,26 +157,25 @@ def test_containers_of_a_label_as_docker_tells_of_them() -> None:
     lists_containers(run, ["gkelab.lab=vpc-native"], recorded("containers"))
     found = it.containers({"gkelab.lab": "vpc-native"})
     assert [container.name for container in found] == [
-        "vpc-native-client-us-central1",
-        "vpc-native-control-plane",
-        "vpc-native-worker",
-        "vpc-native-worker2",
+        *("vpc-native-client", "vpc-native-cloud", "vpc-native-control-plane"),
+        *("vpc-native-controllers", "vpc-native-machines", "vpc-native-router"),
+        *("vpc-native-vm-vm-a", "vpc-native-worker", "vpc-native-worker2"),
     ]
     assert found[0] == Container(
         id="5c32d67f975b1575a000b392aa76ad0c9f2193b7bbf0aba828de8d37fbcaeb04",
-        name="vpc-native-client-us-central1",
+        name="vpc-native-client",
         state="running",
         image="gkelab/workload:1",
         image_id="",  # the recording is without it
         labels={"gkelab.lab": "vpc-native", "gkelab.role": "client"},
-        addresses={NETWORK: "10.128.15.253"},
+        addresses={"gkelab.vpc-native.internet": "198.18.0.2"},
         mounts={},
         ports={},
         started="",  # and without that
     )
     store = "/home/lab/.cache/gkelab/stores/worker-4ee59e8917c4"
-    assert found[2].mounts["/gkelab/store"] == store
-    assert found[2].labels["io.x-k8s.kind.role"] == "worker"
+    assert found[7].mounts["/gkelab/store"] == store
+    assert found[7].labels["io.x-k8s.kind.role"] == "worker"
 
 
 @pytest.mark.parametrize(
@@ -291,19 +304,36 @@ def test_what_a_container_wrote_to_either_stream() -> None:
     assert it.logs("web", tail=7) == "out\nerr\n"
 
 
+# --- volumes
+
+
+def test_volumes_by_label_and_a_volumes_labels() -> None:
+    it, run = docker()
+    run.handle(["docker", "volume", "ls", "--quiet", "--filter", "label=gkelab.lab=x"], "a\nb\n")
+    assert it.volumes({"gkelab.lab": "x"}) == ["a", "b"]
+    run.handle(["docker", "volume", "inspect", "a"], '[{"Labels": {"gkelab.lab": "x"}}]')
+    run.handle(["docker", "volume", "inspect", "b"], '[{"Labels": null}]')
+    run.handle(["docker", "volume", "inspect", "c"], code=1, stderr="no such volume")
+    assert it.volume("a") == {"gkelab.lab": "x"}
+    assert it.volume("b") == {}
+    assert it.volume("c") is None
+
+
 # --- networks
 
 
 def test_networks_as_docker_tells_of_them() -> None:
     it, run = docker()
     lists_networks(run, [], [*recorded("networks"), FOREIGN_NETWORK])
-    bridge, ours, host, none, foreign = it.networks()
+    bridge, ours, internet, management, host, none, foreign = it.networks()
     assert (ours.name, ours.subnets) == (NETWORK, (IPv4Network("10.128.0.0/20"),))
     assert ours.bridge == "br-02d35b4f99bd"
     assert set(ours.containers) == {
         *("vpc-native-control-plane", "vpc-native-worker", "vpc-native-worker2"),
-        "vpc-native-client-us-central1",
+        *("vpc-native-router", "vpc-native-vm-vm-a"),
     }
+    assert internet.subnets == (IPv4Network("198.18.0.0/24"),)
+    assert set(management.containers) == {"vpc-native-cloud", "vpc-native-router"}
     assert ours.labels["gkelab.images"] == "built"
     assert (bridge.name, bridge.bridge) == ("bridge", "docker0")
     assert (host.subnets, none.subnets) == ((), ())

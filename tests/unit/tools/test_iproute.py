@@ -32,7 +32,7 @@ def test_recorded_routes() -> None:
     assert routes[0] == Route(net("0.0.0.0/0"), "eth0", "", "unicast")
     assert routes[1] == Route(net("10.0.0.0/20"), "", "71", "unreachable")
     assert routes[3] == Route(net("10.128.0.0/20"), "br-02d35b4f99bd", "kernel", "unicast")
-    assert routes[10] == Route(net("203.0.113.0/28"), "br-02d35b4f99bd", "71", "unicast")
+    assert routes[13] == Route(net("203.0.113.0/28"), "br-02d35b4f99bd", "71", "unicast")
 
 
 def test_a_route_to_one_address_and_no_routes() -> None:

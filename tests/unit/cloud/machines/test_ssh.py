@@ -12,7 +12,7 @@ from gkelab.tools.docker import Container
 def container(name: str, role: str, state: str = "running", instance: str = "") -> Container:
     labels = {"gkelab.lab": "lab", "gkelab.role": role}
     labels |= {"gkelab.vm": instance} if instance else {}
-    return Container(f"id-{name}", name, state, "", "", labels, {}, {}, {})
+    return Container(f"id-{name}", name, state, "", "", labels, {}, {}, {}, "")
 
 
 EVERY = [

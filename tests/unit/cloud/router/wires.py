@@ -15,7 +15,7 @@ import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
@@ -183,18 +183,24 @@ def neighbours(made: Wires, others: Mapping[IPv4Address, tuple[str, str]]) -> No
 
 
 def _socket(space: str, device: str) -> socket.socket:
-    """A packet socket in another namespace: a thread goes there, and is gone afterwards."""
+    def made() -> socket.socket:
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_FRAMES))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        sock.bind((device, 0))
+        return sock
+
+    return there(space, made)
+
+
+def there(space: str, make: Callable[[], socket.socket]) -> socket.socket:
+    """A socket of another namespace: a thread goes there to make it, and is gone afterwards."""
     found: list[socket.socket] = []
 
     def open_there() -> None:
         libc = ctypes.CDLL(None, use_errno=True)
-        with Path(f"/run/netns/{space}").open() as there:
-            if libc.setns(there.fileno(), CLONE_NEWNET):
-                return
-        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_FRAMES))
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        sock.bind((device, 0))
-        found.append(sock)
+        with Path(f"/run/netns/{space}").open() as place:
+            if libc.setns(place.fileno(), CLONE_NEWNET) == 0:
+                found.append(make())
 
     thread = threading.Thread(target=open_there)
     thread.start()

@@ -1,0 +1,34 @@
+"""Firewall rules of a test's own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gkelab.cloud.place import recorded
+from gkelab.cloud.rest import RestCloud
+from gkelab.lab import Lab
+
+
+def cloud_of(lab: Lab) -> RestCloud:
+    """The lab's cloud. LabError where it is not known."""
+    place = recorded(lab.cloud_file)
+    return RestCloud(place.endpoint, place.project)
+
+
+@contextmanager
+def admitted(lab: Lab, source: str) -> Iterator[None]:
+    """Inside the block every machine of the VPC admits TCP from that range. Raises CloudError."""
+    cloud = cloud_of(lab)
+    rule = {
+        "name": f"t-{secrets.token_hex(4)}",
+        "network": f"global/networks/{lab.plan.network}",
+        "sourceRanges": [source],
+        "allowed": [{"IPProtocol": "tcp"}],
+    }
+    cloud.insert("firewalls", "global", rule)
+    try:
+        yield
+    finally:
+        cloud.write("delete", "firewalls", "global", {"firewall": rule["name"]})

@@ -1,0 +1,238 @@
+"""What a state says becomes a fabric; what it should not say is left out and told."""
+
+from __future__ import annotations
+
+import copy
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gkelab.cloud.router.compile import compiled
+from gkelab.cloud.router.fabric import Fabric, Nic, Rule, Service, StaticRoute
+from gkelab.cloud.router.reading import read
+from gkelab.cloud.router.settings import PoolSetting, Settings
+from tests.unit.cloud.router import states
+from tests.unit.cloud.router.states import EU, INTERFACES, INTERNET, NODES, SETTINGS, US
+
+
+def test_an_instance_is_an_interface_with_all_that_it_has() -> None:
+    found = states.fabric(NODES).nics_by_address[IPv4Address("10.128.0.2")]
+    assert found == Nic(
+        instance="n1",
+        zone="us-central1-b",
+        network="net",
+        subnet=US,
+        address=IPv4Address("10.128.0.2"),
+        aliases=(IPv4Network("10.4.0.0/26"),),
+        tags=frozenset({"node"}),
+        can_ip_forward=False,
+        nat_ip=IPv4Address("203.0.113.17"),
+    )
+    assert found.mac == "42:01:0a:80:00:02"
+
+
+def test_a_rule_is_what_compute_says_of_it() -> None:
+    body = states.firewall(
+        "web",
+        "tcp:80+8000-8080",
+        "icmp",
+        "47",
+        deny=True,
+        sourceTags=["vm"],
+        targetTags=["web"],
+        logConfig={"enable": True, "metadata": "EXCLUDE_ALL_METADATA"},
+    )
+    assert states.fabric(firewalls=[body]).rules == (
+        Rule(
+            name="web",
+            network="net",
+            direction="INGRESS",
+            priority=1000,
+            deny=True,
+            services=(
+                Service(6, ((80, 80), (8000, 8080))),
+                Service(1),
+                Service(47),
+            ),
+            source_tags=frozenset({"vm"}),
+            target_tags=frozenset({"web"}),
+            logging=True,
+            metadata=False,
+        ),
+    )
+
+
+def test_rules_stand_in_the_order_in_which_they_decide() -> None:
+    rules = [
+        states.firewall("allow", "all"),
+        states.firewall("z-deny", "all", deny=True),
+        states.firewall("a-deny", "all", deny=True),
+        states.firewall("first", "all", priority=0),
+        states.firewall("off", "all", disabled=True),
+    ]
+    names = [rule.name for rule in states.fabric(firewalls=rules).rules]
+    assert names == ["first", "a-deny", "z-deny", "allow"]
+
+
+def test_static_routes_lead_to_instances() -> None:
+    via = states.instance("fw", "eu", "10.132.0.7", canIpForward=True)
+    link = f"{via['zone']}/instances/fw"
+    routes = [
+        states.route("one", "192.168.0.0/16", nextHopInstance=link),
+        states.route("two", "192.168.0.0/16", nextHopIp="10.132.0.7"),
+    ]
+    hop = (IPv4Address("10.132.0.7"), EU)
+    network = IPv4Network("192.168.0.0/16")
+    assert states.fabric([via], routes=routes).routes == (
+        StaticRoute("one", "net", network, 1000, *hop),
+        StaticRoute("two", "net", network, 1000, *hop),
+    )
+
+
+def test_a_network_without_a_default_route_has_no_internet() -> None:
+    assert states.fabric().internet_networks == {"net"}
+    assert states.fabric(routes=[]).internet_networks == frozenset()
+
+
+def test_a_stopped_instance_is_not_there() -> None:
+    assert states.fabric([states.instance("n", "us", "10.128.0.2", status="TERMINATED")]).nics == ()
+
+
+def test_a_pools_rules_are_those_that_all_of_its_servers_share() -> None:
+    nodes = [
+        states.instance("a", "us", "10.128.0.2", tags=["node", "web", "x"]),
+        states.instance("b", "us", "10.128.0.3", tags=["node", "web"]),
+        states.instance("c", "us", "10.128.0.4", tags=["y"]),
+    ]
+    (pool,) = states.fabric(nodes).pools
+    assert pool.tags == frozenset({"node", "web"})
+    assert pool.public
+
+
+def problem(**named: Any) -> list[str]:
+    return read(states.state(**named), SETTINGS)[1]
+
+
+TWICE = states.instance("twice", "us", "10.128.0.2")
+FORWARDS = states.instance("fw", "us", "10.128.0.9", canIpForward=True)
+BY_FW = {"nextHopIp": "10.128.0.9"}
+LEFT_OUT: list[tuple[dict[str, Any], str]] = [
+    ({"instances": [*NODES, TWICE]}, "instances twice is left out: n1 has its address"),
+    ({"instances": [{"name": "odd"}]}, "instances odd is left out: it has no 'networkInterfaces'"),
+    (
+        {"instances": [states.instance("far", "us", "10.9.0.2")]},
+        "instances far is left out: its address 10.9.0.2 is not of subnetwork us",
+    ),
+    (
+        {"instances": [states.instance("al", "us", "10.128.0.5", aliases=["10.99.0.0/26"])]},
+        "instances al is left out: its alias range 10.99.0.0/26 is not of subnetwork us",
+    ),
+    (
+        {"firewalls": [states.firewall("f", "tcp:99999")]},
+        "firewalls f is left out: 99999 is no port",
+    ),
+    (
+        {"firewalls": [states.firewall("f", "all", direction="SIDEWAYS")]},
+        "firewalls f is left out: its direction is SIDEWAYS",
+    ),
+    (
+        {"firewalls": [states.firewall("f", "all", sourceRanges=["10.0.0.1/8"])]},
+        "firewalls f is left out: 10.0.0.1/8 has host bits set",
+    ),
+    (
+        {"routes": [states.route("r", "192.168.0.0/16", nextHopIp="10.128.0.9")]},
+        "routes r is left out: its next hop is no running instance of the network",
+    ),
+    (
+        {
+            "instances": NODES,
+            "routes": [states.route("r", "192.168.0.0/16", nextHopIp="10.128.0.2")],
+        },
+        "routes r is left out: its next hop n1 does not have canIpForward set",
+    ),
+    (
+        {"instances": [FORWARDS], "routes": [states.route("r", "0.0.0.0/0", **BY_FW)]},
+        "routes r is left out: a route to the internet by way of an instance is not made real",
+    ),
+    (
+        {
+            "instances": [FORWARDS],
+            "routes": [states.route("r", "192.168.0.0/16", **BY_FW) | {"tags": ["x"]}],
+        },
+        "routes r is left out: a route for some instances alone (tags) is not made real",
+    ),
+    (
+        {"instances": [FORWARDS], "routes": [states.route("r", "10.8.0.0/24", **BY_FW)]},
+        "routes r is left out: its destination is within subnetwork eu",
+    ),
+]
+
+
+@pytest.mark.parametrize(("named", "told"), LEFT_OUT, ids=[told[:40] for _, told in LEFT_OUT])
+def test_what_is_wrong_is_left_out_and_told(named: dict[str, Any], told: str) -> None:
+    assert problem(**named) == [told]
+
+
+def test_what_overlaps_in_another_network_is_left_out() -> None:
+    state = states.state()
+    same = states.subnet("z", "us-central1", "10.128.0.0/24", "10.250.0.0/24", "third")
+    state["resources"]["subnetworks"].append(same)
+    assert read(state, SETTINGS)[1] == ["subnetworks z is left out: it overlaps us's 10.128.0.0/20"]
+
+
+def test_pools_that_cannot_be_are_told() -> None:
+    pools = (
+        PoolSetting(IPv4Network("10.4.0.0/28"), "us", "x"),
+        PoolSetting(IPv4Network("203.0.113.0/28"), "nowhere", "x"),
+    )
+    assert read(states.state(NODES), Settings("p", INTERNET, pools))[1] == [
+        "the pool 10.4.0.0/28 is left out: 10.4.0.0/26 is in use",
+        "the pool 203.0.113.0/28 is left out: no subnetwork nowhere",
+    ]
+
+
+def test_no_state_at_all_is_an_empty_fabric() -> None:
+    nothings: list[object] = [None, [], 3, {}, {"resources": []}]
+    for nothing in nothings:
+        found, problems = read(nothing, Settings())
+        assert (found, problems) == (Fabric(), ["the state has no resources"])
+
+
+WHOLE = states.state(
+    [*NODES, FORWARDS],
+    [states.firewall("f", "tcp:80", sourceTags=["vm"], targetTags=["node"])],
+    [states.internet_route(), states.route("r", "192.168.0.0/16", **BY_FW)],
+)
+junk: st.SearchStrategy[Any] = st.one_of(
+    st.none(), st.integers(), st.text(max_size=5), st.just([]), st.just({})
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to everything that stands in a state."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    found = []
+    for key, item in inside:
+        found.append((*path, key))
+        if isinstance(item, dict | list):
+            found += places(item, (*path, key))
+    return found
+
+
+@given(st.lists(st.tuples(st.sampled_from(places(WHOLE)), junk), min_size=1, max_size=4))
+def test_junk_anywhere_in_a_state_is_survived(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
+    state = copy.deepcopy(WHOLE)
+    for path, value in changes:
+        place = state
+        for step in path[:-1]:
+            if isinstance(place, dict | list) and (
+                step in place if isinstance(place, dict) else step < len(place)
+            ):
+                place = place[step]
+        if isinstance(place, dict) and path[-1] in place:
+            place[path[-1]] = value
+    found, _ = read(state, SETTINGS)
+    compiled(found, INTERFACES)
