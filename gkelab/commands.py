@@ -18,7 +18,6 @@ from rich.console import Console
 from gkelab import down as taking_down
 from gkelab import kubeconfig
 from gkelab import topology as topologies
-from gkelab.cloud.machines import ssh as machine_access
 from gkelab.errors import LabError, of_os
 from gkelab.find import Found, find_labs, make_plan, the_lab
 from gkelab.graph import Timings
@@ -259,6 +258,9 @@ def words_after(remainder: str, argv: Sequence[str]) -> list[str]:
 
 def ssh(name: str | None, machine: str, words: Sequence[str]) -> NoReturn:
     """Become a shell, or a command, in a VM or a node of the lab."""
+    # What asks the cloud takes a while to load, which no other command should wait for.
+    from gkelab.cloud.machines import ssh as machine_access  # noqa: PLC0415
+
     lab = find_lab(name).plan.name
     found = machine_access.find(Docker(run).containers({LABEL: lab}), lab, machine)
     docker, *rest = machine_access.argv(found, words, terminal=sys.stdin.isatty())

@@ -37,7 +37,7 @@ MAY = {
     "cloud": ("errors", "files", "topology", "ipam"),
     "cloud.api": ("errors", "ipam"),
     # What makes its state real or writes to it is a program of its own, beside the lab's.
-    "cloud.machines": ("errors", "files", "shell", "tools"),
+    "cloud.machines": ("errors", "files", "ipam", "shell", "tools"),
     "cloud.controllers": ("errors", "files"),
     # All that the router's image has of gkelab (versions.toml).
     "cloud.router": ("errors", "files", "ipam", "shell"),

@@ -203,6 +203,7 @@ def test_pick_free_is_aligned_inside_free_first_and_deterministic(
 
 def test_an_interfaces_mac_address_is_gces() -> None:
     assert ipam.mac_address(IPv4Address("10.128.0.2")) == "42:01:0a:80:00:02"
+    assert ipam.mac_address(IPv4Address("10.132.15.253")) == "42:01:0a:84:0f:fd"
     assert ipam.mac_address(IPv4Address("192.168.255.1")) == "42:01:c0:a8:ff:01"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from gkelab.cloud.mirror import Body, State
+from gkelab.ipam import mac_address
 
 # Nodes of clusters are kind's business.
 NODE_LABEL = "goog-gke-node"
@@ -63,12 +64,6 @@ class Wanted:
 
     machines: Mapping[str, Machine]
     problems: tuple[str, ...]
-
-
-def mac_address(address: IPv4Address) -> str:
-    """The MAC address of an instance's interface in GCE: 42:01 and the four bytes of its primary
-    address (10.128.0.2 is 42:01:0a:80:00:02)."""
-    return ":".join(f"{byte:02x}" for byte in (0x42, 0x01, *address.packed))
 
 
 def container_name(lab: str, instance: str) -> str:

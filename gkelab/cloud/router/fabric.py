@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
-from gkelab.ipam import free_ranges
+from gkelab.ipam import free_ranges, mac_address
 
 EVERYWHERE = IPv4Network("0.0.0.0/0")
 
@@ -47,7 +47,7 @@ class Nic:
     @property
     def mac(self) -> str:
         """Compute's scheme: 42:01 and the primary address."""
-        return "42:01:" + ":".join(f"{byte:02x}" for byte in self.address.packed)
+        return mac_address(self.address)
 
     @property
     def region(self) -> str:

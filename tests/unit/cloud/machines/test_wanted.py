@@ -6,17 +6,9 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from gkelab.cloud.machines.wanted import Machine, mac_address, subnet_networks, wanted
+from gkelab.cloud.machines.wanted import Machine, subnet_networks, wanted
 from gkelab.cloud.mirror import State
 from tests.unit.cloud.machines.fakes import BASE, LAB, NETWORKS, START, US, instance, state
-
-
-@pytest.mark.parametrize(
-    ("address", "mac"),
-    [("10.128.0.2", "42:01:0a:80:00:02"), ("10.132.15.253", "42:01:0a:84:0f:fd")],
-)
-def test_the_mac_address_is_gces(address: str, mac: str) -> None:
-    assert mac_address(IPv4Address(address)) == mac
 
 
 def test_an_instance_is_a_machine() -> None:
