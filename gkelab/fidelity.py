@@ -18,6 +18,8 @@ _LAB = "tests/e2e/lab/test_topology.py::"
 _ROUTING = "tests/e2e/routing/test_pod_to_pod.py::"
 _SERVICES = "tests/e2e/services/test_cluster_ip.py::"
 _BALANCERS = "tests/e2e/loadbalancing/test_external.py::"
+_VPC = "tests/e2e/vpc/"
+_API = "tests/e2e/compute_api/"
 
 
 @dataclass(frozen=True)
@@ -194,16 +196,124 @@ CLAIMS: tuple[Claim, ...] = (
         "it is visible, and takes an address",
     ),
     Claim(
-        "The VPC's own routing, anti-spoofing and firewall rules",
-        f"{DOCS}vpc/docs/firewalls",
-        "absent",
+        "The VPC's own routing: it knows each node's alias range, and machines meet nowhere else",
+        f"{DOCS}vpc/docs/routes",
+        "emulated",
+        "a router container with an address in every subnet, which follows the Compute API",
+        tests=(
+            f"{_VPC}test_routes.py::test_no_node_knows_a_direct_way",
+            f"{_VPC}test_routes.py::test_pods_of_two_nodes_meet_at_the_router",
+            f"{_VPC}test_routes.py::test_neighbours_do_not_meet_on_the_link",
+            f"{_VPC}test_routes.py::test_the_router_has_one_route_for_each_alias_range",
+            f"{_VPC}test_routes.py::test_a_route_comes_and_goes_with_its_alias_range",
+        ),
+    ),
+    Claim(
+        "Anti-spoofing: an instance sends from its own addresses alone, unless `canIpForward`",
+        f"{DOCS}vpc/docs/using-routes",
+        "emulated",
+        "nftables in the router, by the sender's MAC address; counted by instance",
+        tests=(
+            f"{_VPC}test_spoofing.py::test_a_node_sends_from_its_own_addresses_alone",
+            f"{_VPC}test_spoofing.py::test_can_ip_forward_lets_it_through",
+            f"{_VPC}test_spoofing.py::test_a_vm_sends_from_its_own_addresses_alone",
+            f"{_VPC}test_spoofing.py::test_what_is_no_instances_goes_nowhere",
+        ),
+    ),
+    Claim(
+        "VPC firewall rules: direction, priority, ranges, tags, protocols and ports, implied "
+        "rules, stateful",
+        f"{DOCS}firewall/docs/firewalls",
+        "emulated",
+        "nftables in the router, from the API's firewalls",
+        "without service accounts and firewall policies",
+        (
+            f"{_VPC}test_firewall.py::test_rules",
+            f"{_VPC}test_firewall.py::test_answers_go_out_where_nothing_else_does",
+            f"{_VPC}test_firewall.py::test_what_is_established_outlives_its_rule",
+            f"{_VPC}test_pod_and_node_rules.py::test_to_one_range_and_not_the_other",
+            f"{_VPC}test_pod_and_node_rules.py::test_from_one_range_and_not_the_other",
+        ),
+    ),
+    Claim(
+        "Firewall Rules Logging",
+        f"{DOCS}firewall/docs/firewall-rules-logging",
+        "emulated",
+        "a JSON line a decision, in Google's fields, in the router",
+        tests=(
+            f"{_VPC}test_firewall_log.py::test_what_is_let_in_is_logged",
+            f"{_VPC}test_firewall_log.py::test_what_is_denied_is_logged",
+            f"{_VPC}test_firewall_log.py::test_what_is_not_logged_is_not",
+        ),
+    ),
+    Claim(
+        "Firewall rules that GKE makes by itself, for clusters and for load balancers",
+        f"{_GKE}concepts/firewall-rules",
+        "emulated",
+        "written through the Compute API by `up` and by the lab's controllers",
+        tests=(
+            f"{_VPC}test_gke_rules.py::test_the_clusters_rules_are_there",
+            f"{_VPC}test_gke_rules.py::test_a_load_balancers_rule",
+            f"{_VPC}test_gke_rules.py::test_source_ranges_of_a_load_balancer_are_its_rules",
+        ),
+    ),
+    Claim(
+        "`GCPFirewall` (`networking.gke.io/v1`)",
+        f"{_GKE}how-to/firewall-rules",
+        "emulated",
+        "the lab's controllers: firewall rules by the Compute API, and the object's status",
+        tests=(
+            f"{_VPC}test_gke_rules.py::test_gcpfirewall",
+            f"{_VPC}test_gke_rules.py::test_a_gcpfirewall_that_cannot_be",
+        ),
+    ),
+    Claim(
+        "VMs of the VPC: alias ranges that move, public addresses one to one",
+        f"{DOCS}vpc/docs/alias-ip",
+        "emulated",
+        "plain containers, made from the Compute API's instances",
+        "containers of the host's kernel; one interface each",
+        (
+            f"{_VPC}test_vms.py::test_a_vm_reaches_pods",
+            f"{_VPC}test_vms.py::test_pods_reach_a_vm_with_their_own_address",
+            f"{_VPC}test_vms.py::test_a_cluster_ip_is_nothing_to_a_vm",
+            f"{_VPC}test_vms.py::test_an_alias_address_moves",
+            f"{_VPC}test_vms.py::test_a_public_address_is_seen_outside",
+            f"{_VPC}test_vms.py::test_the_client_reaches_a_public_address_if_a_rule_lets_it",
+        ),
+    ),
+    Claim(
+        "A global VPC: subnets in several regions, and the time between them",
+        f"{DOCS}vpc/docs/vpc",
+        "emulated",
+        "one router for all regions; netem",
+        tests=(
+            f"{_VPC}test_two_regions.py::test_the_way_between_regions_takes_its_time",
+            f"{_VPC}test_two_regions.py::test_pods_reach_vms_across_regions",
+        ),
+    ),
+    Claim(
+        "The Compute API",
+        f"{DOCS}compute/docs/reference/rest/v1",
+        "approximated",
+        "a local server of networks, subnetworks, routes, firewalls, instances, addresses and "
+        "operations, for Google's own client library",
+        "no other kinds; operations are done when they are answered",
+        (
+            f"{_API}test_verbs.py::test_a_life",
+            f"{_API}test_lists.py::test_filters",
+            f"{_API}test_lists.py::test_pages",
+            f"{_API}test_operations.py::test_an_operation_tells_of_a_write",
+            f"{_API}test_refusals.py::test_what_cannot_be",
+            f"{_API}test_writers.py::test_the_second_of_two_is_refused",
+            f"{_API}test_packets.py::test_firewalls",
+        ),
     ),
     Claim("Container-native load balancing (NEG)", f"{_GKE}how-to/standalone-neg", "absent"),
     Claim("GKE Ingress", f"{_GKE}concepts/ingress", "absent"),
     Claim("GKE Gateway", f"{_GKE}concepts/gateway-api", "absent"),
     Claim("Cloud Router", f"{DOCS}network-connectivity/docs/router/concepts/overview", "absent"),
     Claim("Traffic Director", f"{DOCS}traffic-director/docs/features", "absent"),
-    Claim("VMs and the Compute API", f"{DOCS}compute/docs/api/prereqs", "absent"),
 )
 
 

@@ -1,7 +1,8 @@
-"""Addresses of the external range that no cluster's pool has: public ones for tests to use."""
+"""Addresses and ranges that nobody else in a lab has, for tests to use."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from gkelab.topology import ResolvedTopology
@@ -15,6 +16,24 @@ def spare(plan: ResolvedTopology, index: int) -> IPv4Address:
     if index >= len(free):
         raise LookupError(f"{whole} has {len(free)} addresses that are in no pool")
     return free[index]
+
+
+def spare_range(plan: ResolvedTopology, index: int) -> IPv4Network:
+    """The /22 of that number, from the top of 10.192.0.0/10 down, that meets no range of the lab's;
+    tests that run beside each other have numbers of their own, up to 15. It is for what is
+    written alone: nothing routes it."""
+    taken = [*plan.made_up_ranges(), *(subnet.primary for subnet in plan.subnets)]
+    free = [n for n in IPv4Network("10.192.0.0/10").subnets(new_prefix=22) if _apart(n, taken)]
+    return free[-1 - index]
+
+
+def _apart(network: IPv4Network, taken: Sequence[IPv4Network]) -> bool:
+    return not any(network.overlaps(other) for other in taken)
+
+
+def spare_frontends(plan: ResolvedTopology) -> IPv4Network:
+    """The last eight addresses of the front ends' range: the cloud gives out the first ones."""
+    return list(plan.frontend_range.subnets(new_prefix=29))[-1]
 
 
 def _pooled(address: IPv4Address, plan: ResolvedTopology) -> bool:

@@ -12,7 +12,8 @@ class Timeouts:
     `capture_settle`: how long packets already sent may take into the capture. `capture_limit`:
     when a capture that nobody stops (a killed test run) ends by itself. `dialog_end`: until a
     command that was talked to ends after its last line. `hubble`: until a node's Hubble has told
-    of its flows, `namespace`: until all is saved of a failed test's namespace.
+    of its flows, `namespace`: until all is saved of a failed test's namespace. `counted`: until
+    the VPC router tells of what it has counted; `machine`: until a VM serves.
     """
 
     probe: float = 3
@@ -27,6 +28,8 @@ class Timeouts:
     capture_limit: float = 600
     hubble: float = 10
     namespace: float = 30
+    counted: float = 15
+    machine: float = 90
 
 
 TIMEOUTS = Timeouts()

@@ -101,7 +101,7 @@ MAY = {
         *("steps", "supply.pins"),
         *("cloud.place", "cloud.rest"),
     ),
-    "leftovers": ("lab",),
+    "leftovers": ("lab", "cloud.asking", "cloud.place", "cloud.rest"),
     "results": ("supply.pins",),
     "fidelity": (),
     "proof": ("fidelity", "results"),

@@ -1,0 +1,125 @@
+"""One VPC in two regions: a network is global, its subnets are regional, and the way between them
+takes the time that the topology declares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from gkelab.lab import Lab
+from gkelab.topology import Cluster, Latency
+from tests.support.namespace import Namespace
+from tests.support.outcomes import Outcome
+from tests.support.ping import ping
+from tests.support.places import Place
+from tests.support.probes import http
+from tests.support.say import expect
+from tests.support.timeouts import TIMEOUTS
+from tests.support.vpc.made import HTTP, VM, Made
+from tests.support.vpc.paths import round_trip
+
+TRIES = 5
+# Of the declared time: netem's clock is the kernel's, and machines add to it.
+AT_LEAST, AT_MOST = 0.95, 2.0
+
+
+@dataclass(frozen=True)
+class Regions:
+    """A VM in each of the two, and one more in the first."""
+
+    far: Latency
+    here: VM
+    near: VM
+    there: VM
+
+
+@pytest.fixture(scope="module")
+def latency(lab: Lab) -> Latency:
+    """What is declared of the way between the regions."""
+    if len({subnet.region for subnet in lab.plan.subnets}) < 2:
+        pytest.skip("this topology has one region; this needs two")
+    if not lab.plan.latency:
+        pytest.skip("this topology declares no latency between its regions")
+    return lab.plan.latency[0]
+
+
+@pytest.fixture(scope="module")
+def regions(lab: Lab, made: Made, latency: Latency) -> Regions:
+    """VMs in both."""
+    one, other = latency.between
+
+    def vm(name: str, region: str) -> VM:
+        subnet = next(s for s in lab.plan.subnets if s.region == region)
+        zone = next(n.zone for n in lab.plan.nodes if n.region == region)
+        return made.vm(name, zone=zone, subnet=subnet.name, tags=[made.own("vm")], wait=False)
+
+    found = Regions(latency, vm("here", one), vm("near", one), vm("there", other))
+    for each in (found.here, found.near, found.there):
+        made.until_serving(each)
+    pods = [str(cluster.pod_range) for cluster in lab.plan.clusters]
+    made.firewall(
+        {
+            "name": made.own("pods"),
+            "sourceRanges": pods,
+            "targetTags": [made.own("vm")],
+            "allowed": [{"IPProtocol": "tcp"}, {"IPProtocol": "icmp"}],
+        }
+    )
+    made.applied()
+    return found
+
+
+def shortest(place: Place, address: str) -> float:
+    """The milliseconds of the quickest of some echoes: what the way takes, without what the
+    machine adds."""
+    answers = [ping(place, address, timeout=TIMEOUTS.probe) for _ in range(TRIES)]
+    for answer in answers:
+        expect(answer, from_=place.name, to=address)
+    return min(round_trip(answer.text) for answer in answers)
+
+
+def test_the_way_between_regions_takes_its_time(
+    regions: Regions, record_property: Callable[[str, object], None]
+) -> None:
+    """There and back, both ways; within a region it does not."""
+    declared = 2 * regions.far.one_way.total_seconds() * 1000
+    here, near, there = regions.here, regions.near, regions.there
+    found = {
+        "there": shortest(here.place, there.address),
+        "back": shortest(there.place, here.address),
+        "near": shortest(here.place, near.address),
+    }
+    for name, value in found.items():
+        record_property(f"round trip {name} (ms)", value)
+    for name in ("there", "back"):
+        assert AT_LEAST * declared <= found[name] <= AT_MOST * declared, found
+    assert found["near"] < declared / 4, found
+
+
+def test_vms_meet_across_regions(regions: Regions) -> None:
+    """With their own addresses, both ways; at an address of the far subnet that nobody has,
+    nobody answers."""
+    for asks, answers in ((regions.here, regions.there), (regions.there, regions.here)):
+        answer = http(asks.place, f"http://{answers.address}:{HTTP}/")
+        expect(answer, who=answers.name, saw=asks.address)
+
+
+def test_pods_reach_vms_across_regions(
+    lab: Lab, made: Made, regions: Regions, shared: Namespace, cluster: Cluster
+) -> None:
+    """With the pod's own address, in its own region and in the other; and VMs reach pods. The
+    counterfactual: without the rule for the pods' ranges no pod reaches a VM."""
+    pod = shared.pod("server")
+    vms = (regions.here, regions.there)
+    for vm in vms:
+        answer = http(shared.place(pod), f"http://{vm.address}:{HTTP}/")
+        expect(answer, who=vm.name, saw=pod.ip, from_=pod.name)
+    own = next(vm for vm in vms if vm.zone.startswith(cluster.region))
+    expect(http(own.place, f"http://{pod.ip}:{HTTP}/"), who=pod.name, saw=own.address)
+    made.delete("firewalls", "", made.own("pods"))
+    made.applied()
+    for vm in vms:
+        answer = http(shared.place(pod), f"http://{vm.address}:{HTTP}/", timeout=TIMEOUTS.short)
+        expect(answer, outcome=Outcome.TIMEOUT, from_=pod.name, to=vm.name)
