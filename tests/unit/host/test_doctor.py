@@ -60,6 +60,9 @@ def machine(
             LS: "\n".join(network["Id"] for network in networks),
             f"{LS} --filter label=gkelab.lab": "\n".join(n["Id"] for n in of_labs),
             PS: "\n".join(container["Id"] for container in containers),
+            # No node was added to a lab, and none taken away.
+            f"{PS} --filter label=gkelab.node": "",
+            "docker volume ls --quiet --filter label=gkelab.lab --filter label=gkelab.away": "",
         }
     )
     for kind, listed in (("network", networks), ("network", of_labs), ("container", containers)):
