@@ -18,5 +18,5 @@ def install_definitions(name: str, lab: Lab, cluster: Cluster, applied: Applied)
         # As they are: of their megabytes of YAML nothing is to be changed.
         lab.kubectl(cluster.name).apply_text(lab.supplier.definitions(name).read_text())
 
-    key = name if name == "gateway-api" else f"{name}-kinds"
-    return pin.version if applied.once(key, pin.model_dump(), install) else CACHED
+    changed = applied.once(f"{name}-kinds", pin.model_dump(), install)
+    return pin.version if changed else CACHED

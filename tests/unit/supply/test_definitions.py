@@ -108,3 +108,9 @@ def test_the_gateway_api_is_the_one_that_istios_module_requires() -> None:
     folder = Path(__file__).parents[3] / "builds" / load_pins().modules["istio"].build
     assert f"\t{pin.path} {pin.version}" in (folder / "go.mod").read_text()
     assert f"{pin.path} {pin.version} {pin.sum}" in (folder / "go.sum").read_text()
+
+
+def test_ciliums_kinds_are_those_of_the_cilium_that_is_built() -> None:
+    pins = load_pins()
+    kinds, module = pins.definitions["cilium"], pins.modules["cilium"]
+    assert (kinds.path, kinds.version, kinds.sum) == (module.path, module.version, module.sum)
