@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from gkelab.errors import LabError
-from gkelab.ipam import mac_address
 from gkelab.tools.kind import CLUSTER_LABEL, ROLE_LABEL
 from gkelab.topology import Cluster, Node
 
@@ -84,7 +83,7 @@ def run_argv(
         *("--tmpfs=/tmp", "--tmpfs=/run", "--volume=/var", "--detach", "--tty"),
         f"--network={cluster.subnet.docker_network}",
         *("--restart=on-failure:1", "--init=false", "--cgroupns=private"),
-        *(f"--ip={node.address}", f"--mac-address={mac_address(node.address)}"),
+        f"--ip={node.address}",
         *(f"--label={key}={value}" for key, value in {**kinds, **labels}.items()),
         *(f"--volume={bind}" for bind in sibling.binds),
         *(f"--env={variable}" for variable in sibling.environment),

@@ -10,51 +10,16 @@ from threading import Event
 from gkelab.access import forget, has_context, refuse_elsewhere
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
-from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
-from gkelab.ipam import mac_address
 from gkelab.lab import NAMESPACES, Lab
 from gkelab.shell import CommandError
-from gkelab.supply.imagestore import MOUNT, UNIT
+from gkelab.steps.node_files import node_settings, write_files
 from gkelab.tools.docker import NODE, PORT_TAKEN, Container
-from gkelab.tools.iproute import link_batch, unreachable_batch, via_batch
-from gkelab.tools.kind import CLUSTER_LABEL, GOGC, NodeSettings, cluster_config
+from gkelab.tools.kind import CLUSTER_LABEL, cluster_config
 from gkelab.tools.kubectl import Object
 from gkelab.topology import Cluster, Node, Role, label_of
 from gkelab.wait import until
 
-DROP_IN = "/etc/systemd/system/containerd.service.d/gkelab-store.conf"
-DEVICE = "eth0"  # of a node
 FINISHED = "/etc/gkelab/kind-finished"
-ROUTES = "/etc/gkelab/vpc.routes"
-
-
-def _mounted(kind: str, at: str) -> str:
-    """For a shell."""
-    return f"mountpoint -q {at} || mount -t {kind} {kind} {at}"
-
-
-# What every node mounts beside its store: path in the node -> text. A node's routes go with its
-# network namespace when it stops, so that containerd, before which no pod is, puts them (back).
-# Programs in the node collect their garbage less often: less work, for memory that is there.
-# What Cilium's init containers would do to a node, three seconds an agent, is done when it boots.
-FILES = {
-    "/etc/systemd/system/containerd.service.d/gkelab-cilium.conf": (
-        "[Service]\n"
-        "ExecStartPre=/bin/mkdir -p /run/cilium/cgroupv2\n"
-        f"ExecStartPre=/bin/sh -c '{_mounted('bpf', '/sys/fs/bpf')}'\n"
-        f"ExecStartPre=/bin/sh -c '{_mounted('cgroup2', '/run/cilium/cgroupv2')}'\n"
-    ),
-    # The kernel takes the larger of all's and the interface's.
-    "/etc/sysctl.d/99-zzz-override_cilium.conf": (
-        "-net.ipv4.conf.lxc*.rp_filter = 0\n"
-        "-net.ipv4.conf.cilium_*.rp_filter = 0\n"
-        "net.ipv4.conf.all.rp_filter = 0\n"
-    ),
-    "/etc/systemd/system/containerd.service.d/gkelab-routes.conf": (
-        f"[Service]\nExecStartPre=/usr/sbin/ip -batch {ROUTES}\n"
-    ),
-    "/etc/systemd/system.conf.d/gkelab.conf": f"[Manager]\nDefaultEnvironment=GOGC={GOGC}\n",
-}
 # What the API server answers when it serves, knows what its administrator may, and has the
 # namespace that the lab's records are in.
 AS_ADMIN = "/api/v1/namespaces/kube-system"
@@ -92,14 +57,13 @@ def create_cluster(lab: Lab, cluster: Cluster, stores: Mapping[Role, Path]) -> s
     if find_nodes(lab, cluster):
         return CACHED
     folder = lab.folder / "kind" / cluster.name
-    mounts = _write_files(folder / "files", vpc_routes(lab, cluster))
-    settings = node_settings(lab, stores, mounts)
+    settings = node_settings(lab, stores, write_files(lab, cluster, folder / "files"))
     lab.kind.create(
         cluster_config(cluster, lab.supplier.reference("node"), settings),
         network=cluster.subnet.docker_network,
         kubeconfig=lab.kubeconfig,
         node_arguments={
-            node.name: [f"--ip={node.address}", f"--mac-address={mac_address(node.address)}"]
+            node.name: [f"--ip={node.address}"]
             + [f"--label={key}={value}" for key, value in node_labels(lab, cluster, node).items()]
             for node in cluster.nodes
         },
@@ -238,40 +202,6 @@ def wait_for_api(lab: Lab, cluster: Cluster) -> None:
         describe=lambda said: said.stderr.strip(),
         tolerant=True,  # one that hangs is ended by its time limit, which is an error
     )
-
-
-def node_settings(lab: Lab, stores: Mapping[Role, Path], files: Mapping[str, str]) -> NodeSettings:
-    """What the nodes mount: their role's image store, with the drop-in that makes containerd
-    take it; these files; and the OCI runtime where this host cannot grant every capability."""
-    mounts: dict[Role, dict[str, str]] = {
-        role: {str(store): MOUNT, str(store / UNIT): DROP_IN} | dict(files)
-        for role, store in stores.items()
-    }
-    if not lab.facts.missing_capabilities:
-        return NodeSettings(mounts)
-    runtime = {str(RUNTIME_DIR): str(RUNTIME_DIR)}
-    return NodeSettings({role: mounts[role] | runtime for role in mounts}, str(RUNTIME))
-
-
-def vpc_routes(lab: Lab, cluster: Cluster) -> str:
-    """What makes a node's way to every range of the VPC lead to the router, for `ip -batch`: its
-    own subnet's too, of which it reaches directly the router and, as that is its way out of the
-    machine, docker's bridge. Under them are routes that lead nowhere."""
-    subnet = cluster.subnet
-    near = link_batch(DEVICE, [subnet.gateway, subnet.bridge_address])
-    far = via_batch(subnet.gateway, DEVICE, lab.plan.routed_ranges())
-    return near + far + unreachable_batch(lab.plan.held_inside())
-
-
-def _write_files(folder: Path, routes: str) -> dict[str, str]:
-    """Write what every node mounts; the mounts, host path to path in the node."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mounts = {}
-    for inside, text in {**FILES, ROUTES: routes}.items():
-        file = folder / Path(inside).name
-        file.write_text(text)
-        mounts[str(file)] = inside
-    return mounts
 
 
 def _refuse_vanished(lab: Lab, cluster: Cluster, nodes: list[Container]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -153,7 +153,8 @@ class Agent:
         }
         argv = ["docker", "run", "--detach", f"--name={machine.container}"]
         argv += [f"--hostname={machine.hostname}", f"--network={machine.network.name}"]
-        argv += [f"--ip={machine.address}", f"--mac-address={machine.mac}"]
+        # Neighbours learn of the MAC address that it is given later.
+        argv += [f"--ip={machine.address}", "--sysctl=net.ipv4.conf.all.arp_notify=1"]
         argv += ["--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--restart=no", "--init"]
         argv += [f"--label={key}={value}" for key, value in labels.items()]
         return [*argv, image, *self.settings.command]
@@ -188,7 +189,7 @@ class Agent:
         known = self.known.get(container.life)
         if known == want:
             return
-        if known and (known.addresses, known.routes) == (want.addresses, want.routes):
+        if known and replace(known, local=want.local) == want:
             # An alias range that moves is in a hurry: the rest was right when last looked at.
             lines = "".join(f"{line}\n" for line in local_commands(known.local, want.local))
         else:

@@ -1,7 +1,8 @@
 """A machine's addresses and routes: what `ip` shows of them, and the words that make them right.
 
-As on a VM of GCE: the address is a /32, the router is reached on the link and leads everywhere,
-and alias ranges are local routes of protocol 66, as Google's guest agent makes them.
+As on a VM of GCE: the MAC address tells the primary address, which is a /32, the router is reached
+on the link and leads everywhere, and alias ranges are local routes of protocol 66, as Google's
+guest agent makes them.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from gkelab.tools.iproute import LAST_METRIC
 
 DEVICE = "eth0"
 ALIAS_PROTOCOL = "66"
-# One `ip -json -4 -batch -` answers all three.
+# One `ip -json -4 -batch -` answers them all.
 QUESTIONS = (
+    f"link show dev {DEVICE}\n"
     f"address show dev {DEVICE}\n"
     "route show table main\n"
     f"route show table local proto {ALIAS_PROTOCOL}\n"
@@ -27,9 +29,10 @@ QUESTIONS = (
 
 @dataclass(frozen=True)
 class Network:
-    """Addresses on the interface (with prefix lengths), routes of the main table (in the words of
-    `ip route`), and ranges that are local."""
+    """The interface's MAC address, its addresses (with prefix lengths), routes of the main table
+    (in the words of `ip route`), and ranges that are local."""
 
+    mac: str
     addresses: frozenset[str]
     routes: frozenset[str]
     local: frozenset[IPv4Network]
@@ -46,7 +49,7 @@ def wanted_network(machine: Machine, ranges: Sequence[IPv4Network]) -> Network:
             f"unreachable {_words(network)} metric {LAST_METRIC}",
         }
     addresses = frozenset({f"{machine.address}/32"})
-    return Network(addresses, frozenset(routes), frozenset(machine.aliases))
+    return Network(machine.mac, addresses, frozenset(routes), frozenset(machine.aliases))
 
 
 def commands(seen: Network, wanted: Network) -> str:
@@ -56,7 +59,9 @@ def commands(seen: Network, wanted: Network) -> str:
     ours = {address.partition("/")[0] for address in wanted.addresses}
     docker = [a for a in sorted(seen.addresses - wanted.addresses) if a.partition("/")[0] in ours]
     order = sorted(wanted.routes - seen.routes, key=lambda words: ("via" in words, words))
-    lines = [f"address add {a} dev {DEVICE}" for a in sorted(wanted.addresses - seen.addresses)]
+    # `docker run --mac-address` is a matter of the client's version and the daemon's together.
+    lines = [f"link set dev {DEVICE} address {wanted.mac}"] if seen.mac != wanted.mac else []
+    lines += [f"address add {a} dev {DEVICE}" for a in sorted(wanted.addresses - seen.addresses)]
     lines += [f"route replace {words}" for words in order]
     lines += [f"address delete {a} dev {DEVICE}" for a in docker]
     lines += local_commands(seen.local, wanted.local)
@@ -73,14 +78,16 @@ def local_commands(seen: Iterable[IPv4Network], wanted: Iterable[IPv4Network]) -
 
 def parse(text: str) -> Network:
     """The answers to QUESTIONS."""
-    interfaces, main, local = _arrays(text)
+    links, interfaces, main, local = _arrays(text)
     addresses = {
         f"{address['local']}/{address['prefixlen']}"
         for interface in interfaces
         for address in interface.get("addr_info", ())
     }
-    ranges = {IPv4Network(r["dst"]) for r in local if r.get("type") == "local"}
-    return Network(frozenset(addresses), frozenset(_route(r) for r in main), frozenset(ranges))
+    mac = next((str(link["address"]) for link in links), "")
+    routes = frozenset(_route(r) for r in main)
+    ranges = frozenset(IPv4Network(r["dst"]) for r in local if r.get("type") == "local")
+    return Network(mac, frozenset(addresses), routes, ranges)
 
 
 def _arrays(text: str) -> Iterator[list[Mapping[str, Any]]]:

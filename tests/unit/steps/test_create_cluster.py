@@ -14,24 +14,21 @@ import yaml
 
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
-from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
 from gkelab.lab import Lab
 from gkelab.shell import CommandError
 from gkelab.steps.create_cluster import (
-    DROP_IN,
     adopt,
     answer_early,
     create_cluster,
-    node_settings,
     outdated,
     take_nodes,
-    vpc_routes,
 )
+from gkelab.steps.node_files import FILES, ROUTES
 from gkelab.timeouts import Timeouts
 from gkelab.topology import Role
 from gkelab.wait import Clock, WaitError
 from tests.support.recorder import Recorder
-from tests.unit.steps import inside, kubectl, make_lab, two_regions
+from tests.unit.steps import inside, kubectl
 from tests.unit.tools import Raw, lists_containers, recorded, stopped
 
 CONTROL_PLANE = "vpc-native-control-plane"
@@ -39,16 +36,6 @@ WORDS = ("control-plane", "worker", "worker2")
 LABEL = ["io.x-k8s.kind.cluster=vpc-native"]
 FINISHED = inside(CONTROL_PLANE, "test", "-f", "/etc/gkelab/kind-finished")
 STORES: dict[Role, Path] = {"control-plane": Path("/s/cp"), "worker": Path("/s/worker")}
-
-
-@pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def lab(tmp_path: Path, run: Recorder) -> Lab:
-    return make_lab(tmp_path, run)
 
 
 def nodes() -> list[Raw]:
@@ -142,7 +129,6 @@ def test_a_cluster_is_made_on_its_subnets_network_with_labels_and_fixed_addresse
     arguments = lab.folder / "kind" / "vpc-native" / "node-arguments"
     assert (arguments / "vpc-native-worker2").read_text().splitlines() == [
         "--ip=10.128.0.4",
-        "--mac-address=42:01:0a:80:00:04",
         "--label=gkelab.lab=vpc-native",
         "--label=gkelab.role=node",
     ]
@@ -464,80 +450,15 @@ def test_somebody_elses_cluster_of_that_name_is_refused_and_left_alone(
 # --- what nodes mount
 
 
-ROUTES = "/etc/gkelab/vpc.routes"
-# All that a node of the recorded lab is told: who is on its link, that the rest of the VPC, its
-# own subnet too, is behind the router, and what is nowhere.
-WAYS = """\
-10.128.0.1/32 dev eth0 scope link
-10.128.15.254/32 dev eth0 scope link
-10.0.0.0/20 via 10.128.0.1 dev eth0
-10.0.16.0/25 via 10.128.0.1 dev eth0
-10.128.0.0/20 via 10.128.0.1 dev eth0
-192.168.240.0/20 via 10.128.0.1 dev eth0
-198.18.0.0/24 via 10.128.0.1 dev eth0
-198.51.100.0/24 via 10.128.0.1 dev eth0
-203.0.113.0/26 via 10.128.0.1 dev eth0
-unreachable 10.0.0.0/20 metric 4000000000
-unreachable 10.0.16.0/25 metric 4000000000
-unreachable 35.191.0.0/16 metric 4000000000
-unreachable 130.211.0.0/22 metric 4000000000
-unreachable 192.168.240.0/20 metric 4000000000
-unreachable 198.18.0.0/24 metric 4000000000
-unreachable 198.51.100.0/24 metric 4000000000
-unreachable 203.0.113.0/26 metric 4000000000
-unreachable 169.254.0.0/16 metric 4000000000
-"""
-
-
-def test_every_node_mounts_the_vpcs_routes_and_who_puts_them(lab: Lab, run: Recorder) -> None:
+def test_every_node_mounts_the_files_of_its_vpc(lab: Lab, run: Recorder) -> None:
     lists_containers(run, LABEL, [])
     makes(lab, run)
     create(lab)
     call = next(call for call in run.calls if list(call.argv) == kind_create(lab))
     for node in yaml.safe_load(call.input or "")["nodes"]:
         mounts = {each["containerPath"]: Path(each["hostPath"]) for each in node["extraMounts"]}
-        lines = mounts[ROUTES].read_text().splitlines()
-        assert [line.removeprefix("route replace ") for line in lines] == WAYS.splitlines()
-        drop_in = "/etc/systemd/system/containerd.service.d/gkelab-routes.conf"
-        unit = mounts[drop_in].read_text().splitlines()
-        assert f"ExecStartPre=/usr/sbin/ip -batch {ROUTES}" in unit
-
-
-def test_the_subnet_of_another_region_is_behind_the_own_router(
-    tmp_path: Path, run: Recorder
-) -> None:
-    lab = make_lab(tmp_path, run, two_regions())
-    us, europe = (vpc_routes(lab, cluster).splitlines() for cluster in lab.plan.clusters)
-    assert "route replace 10.132.0.0/20 via 10.128.0.1 dev eth0" in us
-    assert "route replace 10.128.0.0/20 via 10.132.0.1 dev eth0" in europe
-    assert [line for line in europe if line.endswith("link")] == [
-        "route replace 10.132.0.1/32 dev eth0 scope link",
-        "route replace 10.132.15.254/32 dev eth0 scope link",
-    ]
-
-
-def test_nodes_mount_their_roles_store(lab: Lab) -> None:
-    settings = node_settings(lab, STORES, {"/f": "/inside"})
-    assert settings.mounts["worker"] == {
-        "/s/worker": "/gkelab/store",
-        "/s/worker/store.conf": DROP_IN,
-        "/f": "/inside",
-    }
-    assert settings.mounts["control-plane"] == {
-        "/s/cp": "/gkelab/store",
-        "/s/cp/store.conf": DROP_IN,
-        "/f": "/inside",
-    }
-    assert settings.runtime == ""
-
-
-def test_where_capabilities_are_missing_nodes_get_a_runtime(tmp_path: Path, run: Recorder) -> None:
-    lab = make_lab(tmp_path, run, missing_capabilities=("CAP_PERFMON",))
-    settings = node_settings(lab, STORES, {"/f": "/inside"})
-    assert settings.runtime == str(RUNTIME)
-    assert all(mounts[str(RUNTIME_DIR)] == str(RUNTIME_DIR) for mounts in settings.mounts.values())
-    allowed = replace(lab, facts=replace(lab.facts, missing_capabilities=()))
-    assert node_settings(allowed, STORES, {}).runtime == ""
+        assert all(mounts[inside].read_text() == text for inside, text in FILES.items())
+        assert mounts[ROUTES].is_file()
 
 
 # --- adopt

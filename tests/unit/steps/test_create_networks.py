@@ -19,11 +19,6 @@ from tests.unit.tools import FOREIGN_NETWORK, Raw, lists_networks, own_networks,
 MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade=true"
 
 
-@pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
 def creates(plan: ResolvedTopology, role: str, name: str, *ranges: str) -> list[str]:
     """The command line that makes a network."""
     return [

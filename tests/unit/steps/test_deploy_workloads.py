@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -16,23 +15,12 @@ from tests.unit.steps import (
     applied_objects,
     fresh,
     kubectl,
-    make_lab,
 )
 
 OPEN = {"name": "mine", "image": "gkelab/workload"}
 FOREIGN = {"name": "theirs", "image": "nginx:1.29"}
 ALIKE = {"name": "alike", "image": "gkelab/workload:0"}
 PINNED = "gkelab/workload:1"
-
-
-@pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def lab(tmp_path: Path, run: Recorder) -> Lab:
-    return make_lab(tmp_path, run)
 
 
 def pod_spec() -> Object:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from gkelab.graph import CACHED
 from gkelab.lab import Lab
 from gkelab.steps.hold_ranges import hold_on_host
@@ -22,16 +20,6 @@ MADE_UP = (
     *("10.0.0.0/20", "10.0.16.0/25", "35.191.0.0/16", "130.211.0.0/22"),
     *("192.168.240.0/20", "198.18.0.0/24", "198.51.100.0/24", "203.0.113.0/26"),
 )
-
-
-@pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def lab(tmp_path: Path, run: Recorder) -> Lab:
-    return make_lab(tmp_path, run)
 
 
 def unreachable(network: str) -> list[str]:

@@ -25,11 +25,6 @@ OBJECTS = [item | PATCHES.get(f"{item['kind']}/{item['metadata']['name']}", {}) 
 
 
 @pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
 def lab(tmp_path: Path, run: Recorder) -> Lab:
     lab = make_lab(tmp_path, run)
     run.handle(template(lab), yaml.safe_dump_all(CHART))

@@ -19,11 +19,6 @@ KINDS = "---\nkind: CustomResourceDefinition\nmetadata: {name: gateways}   # as 
 
 
 @pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
 def lab(tmp_path: Path, run: Recorder) -> Lab:
     supplier = FakeSupplier(root=tmp_path)
     file = supplier.definitions("gateway-api")

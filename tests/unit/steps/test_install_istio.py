@@ -41,11 +41,6 @@ PLAIN_ENVOY = {"PILOT_ENABLE_METADATA_EXCHANGE": "false", "PILOT_ENABLE_ALPN_FIL
 
 
 @pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
 def lab(tmp_path: Path, run: Recorder) -> Lab:
     lab = make_lab(tmp_path, run)
     run.handle(generate(lab), yaml.safe_dump_all([OTHERS[0], DEFINITION, GATEWAY, OTHERS[1]]))

@@ -31,11 +31,6 @@ WEBHOOK = {
 
 
 @pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
 def lab(tmp_path: Path, run: Recorder) -> Lab:
     lab = make_lab(tmp_path, run)
     run.handle(template(lab), yaml.safe_dump_all([*OBJECTS, WEBHOOK]))

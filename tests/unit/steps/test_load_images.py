@@ -20,11 +20,6 @@ WORKERS = ("vpc-native-worker", "vpc-native-worker2")
 
 
 @pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
 def lab(tmp_path: Path, run: Recorder) -> Lab:
     root = tmp_path / ORIGIN
     root.mkdir()

@@ -20,11 +20,6 @@ ROUTE = inside(NAME, "ip", "-batch", "-", stdin=True)
 
 
 @pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
 def lab(tmp_path: Path, run: Recorder) -> Lab:
     run.handle(ROUTE)
     return lab_with_images(tmp_path, run)

@@ -33,11 +33,6 @@ START = ["docker", "start", NAME]
 
 
 @pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
 def lab(tmp_path: Path, run: Recorder, monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setattr(starting, "free_port", lambda: 40777)
     monkeypatch.setattr(RestCloud, "serves", lambda _: "gkelab")

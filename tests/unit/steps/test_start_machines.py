@@ -27,11 +27,6 @@ CLUSTERS = Path(__file__).parents[3] / "clusters"
 
 
 @pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
 def lab(tmp_path: Path, run: Recorder) -> Lab:
     return lab_with_images(tmp_path, run)
 

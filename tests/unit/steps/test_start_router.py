@@ -24,11 +24,6 @@ STATUS = inside(NAME, "cat", "/run/gkelab/status.json")
 
 
 @pytest.fixture
-def run() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
 def lab(tmp_path: Path, run: Recorder, monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setattr("gkelab.wait.Clock", lambda: Clock(sleep=lambda _: None))
     monkeypatch.setattr(RestCloud, "generation", lambda _: 7)

@@ -198,12 +198,13 @@ def labels(container: Mapping[str, Any]) -> Mapping[str, str]:
 def interface(address: str) -> str:
     """What `ip` answers in a container that docker has just started."""
     ip, _, length = address.partition("/")
+    link = [{"ifname": "eth0", "address": "02:42:0a:80:00:05"}]
     shown = [{"ifname": "eth0", "addr_info": [{"local": ip, "prefixlen": int(length)}]}]
     routes = [
         {"dst": "default", "gateway": str(IPv4Address("10.128.15.254")), "dev": "eth0"},
         {"dst": "10.128.0.0/20", "dev": "eth0", "protocol": "kernel", "scope": "link"},
     ]
-    return "\n".join(json.dumps(part) for part in (shown, routes, []))
+    return "\n".join(json.dumps(part) for part in (link, shown, routes, []))
 
 
 def agent(docker: FakeDocker, status: Path | None = None, **settings: Any) -> Agent:

@@ -30,7 +30,7 @@ def test_a_vm_is_started_isolated_and_routed(tmp_path: Path) -> None:
     spec = labels(docker.containers[WEB])["gkelab.vm.spec"]
     assert started == [
         *("docker", "run", "--detach", f"--name={WEB}", "--hostname=web"),
-        *(f"--network={US.name}", "--ip=10.128.0.5", "--mac-address=42:01:0a:80:00:05"),
+        *(f"--network={US.name}", "--ip=10.128.0.5", "--sysctl=net.ipv4.conf.all.arp_notify=1"),
         *("--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--restart=no", "--init"),
         *("--label=gkelab.lab=lab", "--label=gkelab.role=vm"),
         "--label=gkelab.vm=zones/us-central1-a/instances/web",

@@ -27,6 +27,7 @@ def machine(*aliases: str) -> Machine:
 
 PODS = IPv4Network("10.4.0.0/20")
 FRESH = """\
+link set dev eth0 address 42:01:0a:80:00:05
 address add 10.128.0.5/32 dev eth0
 route replace 10.128.0.1 dev eth0 scope link
 route replace unreachable 10.4.0.0/20 metric 4000000000
@@ -55,6 +56,7 @@ def test_alias_ranges_come_and_go() -> None:
 def test_what_a_person_added_stays() -> None:
     want = wanted_network(machine(), [])
     seen = Network(
+        want.mac,
         want.addresses | {"10.9.9.9/32"},
         want.routes | {"10.8.0.0/16 via 10.128.0.7 dev eth0"},
         want.local,
