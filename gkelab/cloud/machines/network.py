@@ -18,12 +18,12 @@ from gkelab.tools.iproute import LAST_METRIC
 
 DEVICE = "eth0"
 ALIAS_PROTOCOL = "66"
-# One `ip -json -4 -batch -` answers them all.
+# One `ip -json -4 -batch -` answers them all; after a link, it has no ear for addresses.
 QUESTIONS = (
-    f"link show dev {DEVICE}\n"
     f"address show dev {DEVICE}\n"
     "route show table main\n"
     f"route show table local proto {ALIAS_PROTOCOL}\n"
+    f"link show dev {DEVICE}\n"
 )
 
 
@@ -78,7 +78,7 @@ def local_commands(seen: Iterable[IPv4Network], wanted: Iterable[IPv4Network]) -
 
 def parse(text: str) -> Network:
     """The answers to QUESTIONS."""
-    links, interfaces, main, local = _arrays(text)
+    interfaces, main, local, links = _arrays(text)
     addresses = {
         f"{address['local']}/{address['prefixlen']}"
         for interface in interfaces

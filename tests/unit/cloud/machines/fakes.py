@@ -204,7 +204,7 @@ def interface(address: str) -> str:
         {"dst": "default", "gateway": str(IPv4Address("10.128.15.254")), "dev": "eth0"},
         {"dst": "10.128.0.0/20", "dev": "eth0", "protocol": "kernel", "scope": "link"},
     ]
-    return "\n".join(json.dumps(part) for part in (link, shown, routes, []))
+    return "\n".join(json.dumps(part) for part in (shown, routes, [], link))
 
 
 def agent(docker: FakeDocker, status: Path | None = None, **settings: Any) -> Agent:
