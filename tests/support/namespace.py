@@ -177,14 +177,17 @@ class Namespace:
 
 
 def _rolled_out(item: Object) -> tuple[int, int]:
-    """How many current pods a workload has, and how many it wants; (0, 1) before its controller
-    has seen it, when it has none yet and does not say how many there will be."""
+    """How many current and Ready pods a workload has, and how many it wants; (0, 1) before its
+    controller has seen it, when it has none yet and does not say how many there will be. That they
+    are Ready is asked here, too: the pods were listed a moment before, perhaps before they were."""
     status = item.get("status", {})
     if status.get("observedGeneration", 0) < item["metadata"]["generation"]:
         return 0, 1
     if item["kind"] == "DaemonSet":
-        return status.get("updatedNumberScheduled", 0), status.get("desiredNumberScheduled", 0)
-    return status.get("updatedReplicas", 0), item["spec"].get("replicas", 1)
+        have = status.get("updatedNumberScheduled", 0), status.get("numberReady", 0)
+        return min(have), status.get("desiredNumberScheduled", 0)
+    have = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
+    return min(have), item["spec"].get("replicas", 1)
 
 
 def _ready(pod: Object) -> bool:
