@@ -17,10 +17,10 @@ from gkelab.containers import told
 from gkelab.errors import LabError
 from gkelab.graph import Task
 from gkelab.lab import Lab
+from gkelab.node_files import DROP_IN
 from gkelab.nodes.container import READY, Sibling, run_argv
 from gkelab.steps.create_cluster import node_labels
 from gkelab.steps.load_images import load_image
-from gkelab.steps.node_files import DROP_IN
 from gkelab.steps.remove_remains import mark_away, mark_there, remove_remains
 from gkelab.steps.wait_ready import wait_ready
 from gkelab.steps.wait_vpc import wait_vpc

@@ -11,8 +11,8 @@ from gkelab.access import forget, has_context, refuse_elsewhere
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.lab import NAMESPACES, Lab
+from gkelab.node_files import node_settings, write_files
 from gkelab.shell import CommandError
-from gkelab.steps.node_files import node_settings, write_files
 from gkelab.tools.docker import NODE, PORT_TAKEN, Container
 from gkelab.tools.kind import CLUSTER_LABEL, cluster_config
 from gkelab.tools.kubectl import Object

@@ -61,17 +61,19 @@ MAY = {
     "applied": ("supply.cache", "tools.kubectl"),
     "render": ("errors", "lab", "supply.cache"),
     "containers": ("errors", "lab", "supply.archive", "supply.cache", "tools.docker"),
+    # What nodes mount.
+    "node_files": ("host.prepare", "lab", "supply.imagestore", "tools", "topology"),
     "steps": (
-        *("access", "applied", "containers", "errors", "graph", "ipam", "lab", "render"),
+        *("access", "applied", "containers", "errors", "graph", "lab", "node_files", "render"),
         *("shell", "tools", "topology", "wait"),
         # What writes to the cloud, and nothing of what makes it real.
         *("cloud.asking", "cloud.ensure", "cloud.place", "cloud.resources", "cloud.rest"),
-        *("host.prepare", "supply.imagestore"),  # where nodes mount what
         "supply.archive",
     ),
     # Workers of a lab that is up, added and deleted.
     "nodes": (
-        *("containers", "errors", "graph", "ipam", "lab", "steps", "tools", "topology", "wait"),
+        *("containers", "errors", "graph", "lab", "node_files", "steps", "tools", "topology"),
+        "wait",
         *("cloud.ensure", "cloud.place", "cloud.resources", "cloud.rest"),
         *("supply.archive", "supply.cache", "supply.imagestore"),
     ),

@@ -15,6 +15,7 @@ import yaml
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.lab import Lab
+from gkelab.node_files import FILES, ROUTES
 from gkelab.shell import CommandError
 from gkelab.steps.create_cluster import (
     adopt,
@@ -23,7 +24,6 @@ from gkelab.steps.create_cluster import (
     outdated,
     take_nodes,
 )
-from gkelab.steps.node_files import FILES, ROUTES
 from gkelab.timeouts import Timeouts
 from gkelab.topology import Role
 from gkelab.wait import Clock, WaitError

@@ -14,7 +14,7 @@ import pytest
 from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
 from gkelab.ipam import mac_address
 from gkelab.lab import Lab
-from gkelab.steps.node_files import (
+from gkelab.node_files import (
     DROP_IN,
     FILES,
     JOIN_VPC,
