@@ -34,13 +34,15 @@ class VmStatus:
 class VpcStatus:
     """The VPC. `endpoint` is the Compute API's, "" where it does not answer; `generation` is that
     of the cloud's state and `applied` the router's, None where they do not tell; `repairs` is how
-    often the router found itself other than it should be."""
+    often the router found itself other than it should be. `left_out` is what a person wrote into
+    the cloud and nothing here makes real, a sentence each; `problems` are of the lab itself."""
 
     endpoint: str
     generation: int | None
     applied: int | None
     repairs: int
     vms: tuple[VmStatus, ...]
+    left_out: tuple[str, ...]
     problems: tuple[str, ...]
 
 
@@ -63,6 +65,7 @@ def vpc_status(lab: Lab, states: Mapping[str, str]) -> VpcStatus:
         except LabError as error:
             problems.append(error.message)
     said: dict[str, Mapping[str, Any]] = {}
+    left_out: list[str] = []
     for role in (role for role in TELLING if role in running):
         try:
             said[role] = told(lab, role)
@@ -70,6 +73,8 @@ def vpc_status(lab: Lab, states: Mapping[str, str]) -> VpcStatus:
             problems.append(error.message)
         else:
             problems += (f"{names[role]}: {problem}" for problem in _problems(said[role]))
+            left_out += said[role].get("left_out", ())
+    problems += _not_real(lab, said)
     router = said.get("router", {})
     vms = tuple(_vms(said.get("machines", {})))
     return VpcStatus(
@@ -78,6 +83,7 @@ def vpc_status(lab: Lab, states: Mapping[str, str]) -> VpcStatus:
         applied=router.get("generation"),
         repairs=len(router.get("repairs", ())),
         vms=vms,
+        left_out=tuple(left_out),
         problems=tuple(problems),
     )
 
@@ -94,6 +100,24 @@ def draw_vpc(vpc: VpcStatus, console: Console) -> None:
         aliases = f" {' '.join(vm.alias_ranges)}" if vm.alias_ranges else ""
         line = f"VM       {vm.name} {vm.address}{aliases} ({vm.zone}): {vm.state}"
         console.print(line, highlight=False)
+    for sentence in vpc.left_out:
+        console.print(f"not real {sentence}", highlight=False)
+
+
+def _not_real(lab: Lab, said: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What of the lab's own plan is not: the rest is a person's."""
+    if "router" in said:
+        interfaces = said["router"].get("interfaces", {})
+        for subnet in lab.plan.subnets:
+            if not interfaces.get(subnet.name):
+                yield f"{name_of(lab, 'router')} has no interface in subnet {subnet.name}"
+    if "machines" in said:
+        machines = said["machines"].get("machines", {})
+        for vm in lab.plan.vms:
+            link = f"zones/{vm.zone}/instances/{vm.name}"
+            # Who stopped or deleted one by the cloud meant it.
+            if machines.get(link, {"state": "running"})["state"] == "absent":
+                yield f"VM {vm.name} has no container"
 
 
 def _problems(said: Mapping[str, Any]) -> Iterator[str]:

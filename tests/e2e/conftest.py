@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import pluggy
 import pytest
@@ -73,16 +75,23 @@ def _namespaces(arguments: Mapping[str, object]) -> list[Namespace]:
     return found + [namespace for each in spaces for namespace in each.by_name.values()]
 
 
+def _end(why: str) -> NoReturn:
+    """End the run. One of several workers cannot: that kills xdist, whose traceback hides why."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.fail(why, pytrace=False)
+    pytest.exit(why, returncode=1)
+
+
 @pytest.fixture(scope="session")
 def lab(pytestconfig: pytest.Config, run: Running) -> Lab:
     """The lab under test. Ends the run with one sentence when it is not there, or not whole."""
     try:
         found = commands.open_lab(pytestconfig.getoption("--lab") or None)
     except LabError as error:
-        pytest.exit(str(error), returncode=1)
+        _end(str(error))
     problems = lab_status(found).problems
     if problems:
-        pytest.exit(f"lab {found.name} is not whole: {'; '.join(problems)}", returncode=1)
+        _end(f"lab {found.name} is not whole: {'; '.join(problems)}")
     run.clusters += [found.kubectl(cluster.name) for cluster in found.plan.clusters]
     return found
 

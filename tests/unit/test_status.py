@@ -23,7 +23,14 @@ from tests.unit.steps import Object, find, inside, kubectl, make_lab, snapshot
 from tests.unit.tools import Raw, lists_containers, recorded, stopped
 
 CLIENT = "vpc-native-client"
-ROUTER: Object = {"generation": 7, "cloud": "there", "problems": [], "repairs": []}
+ROUTER: Object = {
+    "generation": 7,
+    "cloud": "there",
+    "problems": [],
+    "left_out": [],
+    "repairs": [],
+    "interfaces": {"internet": "eth0", "us-central1": "eth2"},
+}
 LINK = "zones/us-central1-a/instances/vm-a"
 VM: Object = {"container": "vpc-native-vm-vm-a", "state": "running", "address": "10.128.8.2"}
 MACHINES: Object = {"machines": {LINK: {**VM, "aliases": []}}, "isolated": {}, "problems": []}
@@ -179,8 +186,18 @@ def test_the_vpc_with_its_cloud_its_router_and_its_vms(lab: Lab, run: Recorder) 
     [
         (
             "router",
-            ROUTER | {"problems": ["subnetworks x has no interface"]},
-            "vpc-native-router: subnetworks x has no interface",
+            ROUTER | {"problems": ["the sysctl x cannot be set"]},
+            "vpc-native-router: the sysctl x cannot be set",
+        ),
+        (
+            "router",
+            ROUTER | {"interfaces": {"internet": "eth0", "us-central1": None}},
+            "vpc-native-router has no interface in subnet us-central1",
+        ),
+        (
+            "machines",
+            MACHINES | {"machines": {LINK: {**VM, "aliases": [], "state": "absent"}}},
+            "VM vm-a has no container",
         ),
         (
             "machines",
@@ -201,6 +218,17 @@ def test_what_they_tell_of_is_a_problem(
     tells(lab, run, {**TOLD, role: about})
     run.handle(listing(lab), json.dumps({"items": snapshot("ready")}))
     assert lab_status(lab).problems == (problem,)
+
+
+def test_what_a_person_wrote_into_the_cloud_and_is_not_real_is_told_and_no_problem(
+    lab: Lab, run: Recorder
+) -> None:
+    containers_are(run, recorded("containers"))
+    said = "subnetworks x has no interface with 10.9.0.1 here: nothing reaches it"
+    tells(lab, run, {**TOLD, "router": ROUTER | {"left_out": [said]}})
+    run.handle(listing(lab), json.dumps({"items": snapshot("ready")}))
+    status = lab_status(lab)
+    assert (status.problems, status.vpc.left_out) == ((), (said,))
 
 
 @pytest.mark.parametrize("role", ["cloud", "router", "machines", "controllers"])

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -80,16 +80,18 @@ class Agent:
             self.known.clear()
         networks = self._networks()
         made, refused = Wanted({}, ()), [away] if away else []
+        left_out: tuple[str, ...] = ()
         if state is not None:
             made = wanted(state, self.settings.lab, networks)
             steps = self._plan(made)
-            refused += [*steps.problems, *self._carry_out(steps)]
+            left_out = steps.left_out
+            refused += self._carry_out(steps)
         containers = self._containers()
         direct = opened(state.all("instances")) if state else frozenset()
         machines = guarded(containers, networks.values())
         held, open_ports = self.isolation.hold(machines, direct)
         refused += [*open_ports, *self._configure(made, containers)]
-        self._tell(state, made, containers, held, refused)
+        self._tell(state, made, containers, held, {"problems": refused, "left_out": left_out})
         return self.patience.take()
 
     def _networks(self) -> dict[str, SubnetNetwork]:
@@ -208,9 +210,10 @@ class Agent:
         made: Wanted,
         containers: list[Seen],
         held: Mapping[str, str],
-        problems: list[str],
+        wrong: Mapping[str, Sequence[str]],
     ) -> None:
-        """Write the status file if something is another."""
+        """Write the status file if something is another. Of what is `wrong`, "left_out" is what
+        the cloud has and no machine can be."""
         states = {container.name: container.state for container in containers}
         status = {
             "generation": state.generation if state else None,
@@ -224,13 +227,14 @@ class Agent:
                 for name, machine in made.machines.items()
             },
             "isolated": dict(sorted(held.items())),
-            "problems": problems,
+            **{kind: list(sentences) for kind, sentences in wrong.items()},
         }
         if status == self.told:
             return
-        for problem in problems:
-            if problem not in self.told.get("problems", []):
-                _LOG.warning("%s", problem)
+        for kind, sentences in wrong.items():
+            for sentence in sentences:
+                if sentence not in self.told.get(kind, []):
+                    _LOG.warning("%s", sentence)
         self.told = status
         if self.settings.status:
             write_whole(self.settings.status, json.dumps(status, indent=2) + "\n")

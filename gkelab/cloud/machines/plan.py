@@ -74,29 +74,29 @@ def plan(wanted: Wanted, containers: Iterable[Seen], foreign: Iterable[str], ima
     theirs = set(foreign)
     left = {c.name: c for c in containers}
     actions: list[Action] = []
-    problems = list(wanted.problems)
+    left_out = list(wanted.left_out)
     for container in left.values():
         if container.role == VM and container.name not in wanted.machines:
             actions.append(Action("remove", container.name, "no instance is left of it"))
     for name, machine in wanted.machines.items():
         there = left.get(name)
         if name in theirs or (there and there.role != VM):
-            problems.append(
+            left_out.append(
                 f"{machine.instance}: the container {name} is not the lab's VM; remove it"
                 f" (docker rm --force {name}) or rename yours"
             )
         else:
             actions.extend(_of_one(machine, there, image))
     order = ("remove", "stop", "create", "start", "restart", "unpause")
-    return Plan(tuple(sorted(actions, key=lambda a: order.index(a.verb))), tuple(problems))
+    return Plan(tuple(sorted(actions, key=lambda a: order.index(a.verb))), tuple(left_out))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do, and what cannot be done."""
+    """What to do, and what cannot be done, a sentence each."""
 
     actions: tuple[Action, ...]
-    problems: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
 def _of_one(machine: Machine, container: Seen | None, image: str) -> Iterator[Action]:

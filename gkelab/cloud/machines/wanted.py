@@ -63,7 +63,7 @@ class Wanted:
     """The machines that should be, by container name, and what cannot be, a sentence each."""
 
     machines: Mapping[str, Machine]
-    problems: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
 def container_name(lab: str, instance: str) -> str:
@@ -74,20 +74,20 @@ def container_name(lab: str, instance: str) -> str:
 def wanted(state: State, lab: str, networks: Mapping[str, SubnetNetwork]) -> Wanted:
     """The machines of a lab whose subnets are these docker networks, by the subnet's name."""
     found: dict[str, Machine] = {}
-    problems: list[str] = []
+    left_out: list[str] = []
     for instance in state.all("instances"):
         if NODE_LABEL in instance.get("labels", {}):
             continue
         link = _from_zones(instance["selfLink"])
-        made = _machine(instance, link, lab, networks, problems)
+        made = _machine(instance, link, lab, networks, left_out)
         if made is None:
             continue
         if made.container in found:
             other = found[made.container].instance
-            problems.append(f"{link}: the container {made.container} is that of {other} already")
+            left_out.append(f"{link}: the container {made.container} is that of {other} already")
             continue
         found[made.container] = made
-    return Wanted(found, tuple(problems))
+    return Wanted(found, tuple(left_out))
 
 
 def _machine(
@@ -95,20 +95,20 @@ def _machine(
     link: str,
     lab: str,
     networks: Mapping[str, SubnetNetwork],
-    problems: list[str],
+    left_out: list[str],
 ) -> Machine | None:
     nic, *more = instance["networkInterfaces"]
     if more:
-        problems.append(f"{link}: only the first of its interfaces is made real")
+        left_out.append(f"{link}: only the first of its interfaces is made real")
     subnet = _last(nic["subnetwork"])
     network = networks.get(subnet)
     if network is None:
         known = ", ".join(sorted(networks)) or "none"
-        problems.append(f"{link}: no docker network is the subnet {subnet} (there are: {known})")
+        left_out.append(f"{link}: no docker network is the subnet {subnet} (there are: {known})")
         return None
     address = IPv4Address(nic["networkIP"])
     if address not in network.range:
-        problems.append(f"{link}: {address} is not in {network.range}, its docker network's range")
+        left_out.append(f"{link}: {address} is not in {network.range}, its docker network's range")
         return None
     return Machine(
         instance=link,

@@ -89,10 +89,11 @@ class Service:
 
     def tell(self) -> None:
         """Write the status file, and to the log what is new of what is wrong."""
-        for problem in self.agent.problems:
+        said = [*self.agent.problems, *self.agent.left_out]
+        for problem in said:
             if problem not in self._said:
                 LOG.warning("%s", problem)
-        self._said = set(self.agent.problems)
+        self._said = set(said)
         self._try(
             lambda: write_whole(self.told, json.dumps(status(self.agent, self.cloud), indent=1))
         )

@@ -125,23 +125,28 @@ class Agent:
         self._applied = places
 
     @property
+    def left_out(self) -> list[str]:
+        """What of the state, or of the settings, is not real here, one sentence each."""
+        return [*self._read, *self._unattached(), *self._hindered]
+
+    @property
     def problems(self) -> list[str]:
-        """What of the state, or of the settings, is not real, one sentence each."""
-        return [*self._read, *self._unattached(), *self._unset, *self._hindered]
+        """What keeps the router from its work, one sentence each."""
+        internet = self.fabric.internet
+        if internet and not self.interfaces.internet:
+            return [*self._unset, f"no interface here has {internet[1]}: no internet"]
+        return list(self._unset)
 
     def _forward(self) -> None:
         self._unset = self.kernel.set_sysctls(sysctls(self._devices, forward=True))
 
     def _unattached(self) -> list[str]:
         """What the router has no interface for."""
-        told = [
+        return [
             f"subnetworks {s.name} has no interface with {s.gateway} here: nothing reaches it"
             for s in self.fabric.subnets
             if s.link not in self.interfaces.subnets
         ]
-        if self.fabric.internet and not self.interfaces.internet:
-            told.append(f"no interface here has {self.fabric.internet[1]}: no internet")
-        return told
 
     def _load(self, wanted: Ruleset) -> None:
         """Change the table by what differs; as a whole where that is not possible."""

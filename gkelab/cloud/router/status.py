@@ -9,8 +9,9 @@ from gkelab.cloud.router.compile import spoof_counter
 
 
 def status(agent: Agent, cloud: str) -> dict[str, Any]:
-    """What is applied, what is not and why, what was repaired, what was counted. `generation` is
-    the state's that is in the packets' way; `cloud` says whether the cloud is there."""
+    """What is applied, what is left out of it and why, what was repaired, what was counted.
+    `generation` is the state's that is in the packets' way; `cloud` says whether the cloud is
+    there."""
     fabric = agent.fabric
     counted = {name: _count(*value) for name, value in sorted(agent.counters.items())}
     spoofed = {nic.instance: counted.pop(spoof_counter(nic), None) for nic in fabric.nics}
@@ -20,6 +21,7 @@ def status(agent: Agent, cloud: str) -> dict[str, Any]:
         "cloud": cloud,
         "took": round(agent.took, 3),
         "problems": agent.problems,
+        "left_out": agent.left_out,
         "repairs": agent.repairs,
         "interfaces": {
             "internet": agent.interfaces.internet,

@@ -58,6 +58,7 @@ def test_a_vm_is_started_isolated_and_routed(tmp_path: Path) -> None:
         },
         "isolated": ports,
         "problems": [],
+        "left_out": [],
     }
     assert it.step(wants) is None
     assert docker.changes() == []
@@ -163,7 +164,7 @@ def test_a_foreign_container_is_left(tmp_path: Path) -> None:
     it = agent(docker)
     it.step(state(instance("web")))
     assert docker.changes() == []
-    assert "is not the lab's VM" in it.told["problems"][0]
+    assert "is not the lab's VM" in it.told["left_out"][0]
 
 
 def test_a_port_that_is_on_no_subnet_is_told_of() -> None:

@@ -29,7 +29,7 @@ def container(name: str = "lab-vm-web", status: str = "running", **changes: Any)
 
 def steps(containers: list[Seen], *instances: Any) -> list[tuple[str, str]]:
     found = plan(wanted(state(*instances), LAB, NETWORKS), containers, [], IMAGE)
-    assert found.problems == ()
+    assert found.left_out == ()
     return [(action.verb, action.container) for action in found.actions]
 
 
@@ -81,4 +81,4 @@ def test_somebody_elses_container_is_told_of_and_left() -> None:
     )
     for containers, foreign in (([], [VM]), ([container(labels={"gkelab.role": "node"})], [])):
         found = plan(made, containers, foreign, IMAGE)
-        assert (found.actions, found.problems) == ((), (said,))
+        assert (found.actions, found.left_out) == ((), (said,))

@@ -13,7 +13,7 @@ from tests.unit.cloud.machines.fakes import BASE, LAB, NETWORKS, START, US, inst
 
 def test_an_instance_is_a_machine() -> None:
     made = wanted(state(instance("web", aliases=["10.4.1.0/24", "10.128.3.4/32"])), LAB, NETWORKS)
-    assert made.problems == ()
+    assert made.left_out == ()
     assert made.machines == {
         "lab-vm-web": Machine(
             instance="zones/us-central1-a/instances/web",
@@ -64,7 +64,7 @@ def test_what_cannot_be_is_told() -> None:
     made = wanted(seen, LAB, NETWORKS)
     zone = "zones/us-central1-a/instances"
     assert list(made.machines) == ["lab-vm-c"]
-    assert made.problems == (
+    assert made.left_out == (
         f"{zone}/a: no docker network is the subnet mine (there are: us)",
         f"{zone}/b: 10.132.0.5 is not in 10.128.0.0/20, its docker network's range",
         f"{zone}/c: only the first of its interfaces is made real",

@@ -50,7 +50,7 @@ class Lab:
 
     def apply(self, state: Any) -> Fabric:
         self.agent.apply(state)
-        assert self.agent.problems == []
+        assert (self.agent.problems, self.agent.left_out) == ([], [])
         fabric = self.agent.fabric
         known = {CLIENT: ("net0", CLIENT_MAC)}
         for pool in fabric.pools:
