@@ -14,6 +14,7 @@ from gkelab.shell import CommandError, Runner
 from gkelab.supply.imagestore import FILLS
 from gkelab.tools.docker import LABEL, ROLE, Docker
 from gkelab.tools.iproute import IpRoute
+from gkelab.tools.iptables import Iptables
 from gkelab.tools.kind import context
 
 Say = Callable[[str], None]
@@ -53,6 +54,8 @@ def down(
     ranges = [*found.plan.made_up_ranges(), *(c.external_pool for c in found.plan.clusters)]
     held = {network for other in others for network in other.plan.made_up_ranges()}
     ip.remove_own([network for network in ranges if network not in held])
+    if len(found.plan.subnets) > 1:
+        Iptables(run).leave_alone(found.name, ())
     for image in sorted({c.image for c in containers if c.image.startswith("gkelab/")}):
         if docker.has_image(image) and not others:
             try:

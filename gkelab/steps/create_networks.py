@@ -13,9 +13,8 @@ from gkelab.graph import CACHED
 from gkelab.lab import Lab
 from gkelab.tools.docker import PLAN, SUPPLIER, Network
 
-# A VPC's packets keep their addresses: docker masquerades only what its bridge sends out of the
-# machine, and none of the lab's ranges may go there.
-OPTIONS = {"com.docker.network.bridge.enable_ip_masquerade": "true"}
+# Nodes reach registries by docker's masquerading; nothing of the lab's internet leaves the machine.
+MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def create_networks(lab: Lab) -> str:
             lab.labels(wanted.role)
             | {PLAN: json.dumps(lab.plan.to_dict(), separators=(",", ":"))}
             | {SUPPLIER: lab.supplier.name},
-            OPTIONS,
+            {MASQUERADE: str(wanted.role != "internet").lower()},
         )
         made += 1
     return f"{made} made" if made else CACHED

@@ -198,10 +198,12 @@ def disagreements(facts: Facts) -> Iterator[str]:
     """Where the packet did other than its rules say."""
     for one in facts.way.passes:
         yield from _at_pass(facts, one)
-    got = received_by(facts)
+    got = next((h for h in facts.followed.probe if h.place in facts.receivers and not h.out), None)
     through = any(place.kind == ROUTER for place in facts.expected)
-    if got and through and not facts.way.passes:
-        yield f"{got} got it, and the router never saw it"
+    # Of a Service's backends one may be beside the source.
+    away = got and facts.places[got.place].machine != facts.expected[0].machine
+    if got and away and through and not facts.way.passes:
+        yield f"{facts.name(got.place)} got it, and the router never saw it"
 
 
 def _at_pass(facts: Facts, one: Pass) -> Iterator[str]:

@@ -71,12 +71,13 @@ def wanted_routes(
 def _routes(
     fabric: Fabric, names: Mapping[str, str], connected: Mapping[str, Sequence[IPv4Network]]
 ) -> Iterator[Route]:
-    on_link = [(subnet.range, names[subnet.link]) for subnet in fabric.subnets]
-    on_link += [(pool.range, names[pool.subnet]) for pool in fabric.pools]
-    for network, device in on_link:
-        # A subnet that was expanded is larger than docker's network under it.
-        if not any(network.subnet_of(whole) for whole in connected.get(device, ())):
-            yield Route(network, device=device)
+    for subnet in fabric.subnets:
+        # One that was expanded is larger than docker's network under it.
+        device = names[subnet.link]
+        if not any(subnet.range.subnet_of(whole) for whole in connected.get(device, ())):
+            yield Route(subnet.range, device=device)
+    # An internal pool is a part of its subnet, and would be unreachable without a route of its own.
+    yield from (Route(pool.range, device=names[pool.subnet]) for pool in fabric.pools)
     for nic in fabric.nics:
         for alias in nic.aliases:
             yield Route(alias, hops=((nic.address, names[nic.subnet]),))

@@ -20,8 +20,6 @@ from tests.support.timeouts import TIMEOUTS
 from tests.support.vpc.made import VM, Made
 from tests.support.vpc.router import Router
 
-BEFORE_ALL = "1"  # a metric in front of those of the lab's own routes
-
 
 @pytest.fixture(scope="module")
 def uplink(lab: Lab) -> str:
@@ -76,8 +74,9 @@ def way_out(
     """Inside the block the place sends these ranges to the host itself, past the router and past
     its own unreachable routes."""
     with ExitStack() as undo:
-        for network in ranges:
-            words = [str(network), "via", str(host), "dev", "eth0", "metric", BEFORE_ALL, "onlink"]
+        # Halves are longer than the routes that the place has.
+        for half in (half for network in ranges for half in network.subnets()):
+            words = [str(half), "via", str(host), "dev", "eth0", "onlink"]
             place.docker.exec(place.name, ["ip", "route", "add", *words])
             undo.callback(place.docker.exec, place.name, ["ip", "route", "delete", *words])
         yield

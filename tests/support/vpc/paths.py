@@ -13,10 +13,16 @@ REDIRECT, TIME_EXCEEDED = 5, 11  # ICMP's types (RFC 792)
 
 
 def direct(
-    routes: Iterable[Route], network: IPv4Network, gateway: IPv4Address, own: str = "eth0"
+    routes: Iterable[Route],
+    network: IPv4Network,
+    gateway: IPv4Address,
+    bridge: IPv4Address,
+    own: str = "eth0",
 ) -> list[Route]:
     """Routes by that interface to anything of a range which do not lead by way of the gateway:
-    over the link, or by another machine. The gateway itself is on the link."""
+    over the link, or by another machine. The gateway itself and docker's bridge, the way out of
+    the machine, are on the link."""
+    near = [IPv4Network(gateway), IPv4Network(bridge)]
     return [
         route
         for route in routes
@@ -25,7 +31,7 @@ def direct(
         and isinstance(route.destination, IPv4Network)
         and route.destination.prefixlen > 0
         and route.destination.overlaps(network)
-        and route.destination != IPv4Network(gateway)
+        and route.destination not in near
         and route.gateways != (str(gateway),)
     ]
 

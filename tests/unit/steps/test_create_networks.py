@@ -16,14 +16,15 @@ from tests.support.recorder import Recorder
 from tests.unit.steps import declared, make_lab, two_regions
 from tests.unit.tools import FOREIGN_NETWORK, Raw, lists_networks, own_networks, recorded
 
-MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade=true"
+MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
 
 
 def creates(plan: ResolvedTopology, role: str, name: str, *ranges: str) -> list[str]:
     """The command line that makes a network."""
     return [
         *("docker", "network", "create", "--driver", "bridge", *ranges),
-        *("--opt", MASQUERADE),
+        # What is of the lab's internet leaves the machine under no name.
+        *("--opt", f"{MASQUERADE}={'false' if role == 'internet' else 'true'}"),
         *("--label", f"gkelab.lab={plan.name}", "--label", f"gkelab.role={role}"),
         *("--label", f"gkelab.plan={json.dumps(plan.to_dict(), separators=(',', ':'))}"),
         *("--label", "gkelab.images=built", f"gkelab.{plan.name}.{name}"),

@@ -91,7 +91,18 @@ def test_each_cluster_has_its_pool_on_its_own_subnets_bridge(tmp_path: Path, run
         [*REPLACE, "203.0.113.0/28", "dev", "br-000000000000", *tail],
         [*REPLACE, "203.0.113.16/28", "dev", "br-111111111111", *tail],
     ]
-    for argv in expected:
+    raw, said = ["iptables", "-t", "raw"], ["-m", "comment", "--comment", "gkelab.two-regions"]
+    # What comes to a subnet from the other, by the router, keeps its source.
+    untracked = [
+        [*raw, "-A", "PREROUTING", "-s", source, "-i", bridge, *said, "-j", "CT", "--notrack"]
+        for source, bridge in (
+            ("10.128.0.0/20", "br-111111111111"),
+            ("10.132.0.0/20", "br-000000000000"),
+        )
+    ]
+    run.handle([*raw, "-S", "PREROUTING"], "-P PREROUTING ACCEPT\n")
+    for argv in (*expected, *untracked):
         run.handle(argv)
     hold_on_host(lab)
     assert [argv for argv in run.argvs if argv[:3] == REPLACE] == expected
+    assert [argv for argv in run.argvs if argv[:4] == [*raw, "-A"]] == untracked

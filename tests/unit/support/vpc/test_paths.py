@@ -23,6 +23,7 @@ from tests.support.vpc.paths import (
 from tests.support.vpc.spoof import arrived
 
 SUBNET, GATEWAY = IPv4Network("10.128.0.0/20"), IPv4Address("10.128.0.1")
+BRIDGE = IPv4Address("10.128.15.254")
 RAW = 101  # LINKTYPE_RAW
 
 
@@ -36,6 +37,8 @@ RAW = 101  # LINKTYPE_RAW
         ({"dst": "10.0.0.0/8", "dev": "eth0"}, True),
         ({"dst": "10.128.0.0/20", "gateway": "10.128.0.1", "dev": "eth0"}, False),
         ({"dst": "10.128.0.1", "dev": "eth0", "scope": "link"}, False),
+        ({"dst": "10.128.15.254", "dev": "eth0", "scope": "link"}, False),
+        ({"dst": "10.128.0.0/20", "gateway": "10.128.15.254", "dev": "eth0"}, True),
         ({"dst": "10.128.0.0/20", "type": "unreachable"}, False),
         ({"dst": "10.128.0.5", "dev": "lxc1"}, False),
         ({"dst": "default", "gateway": "10.128.15.254", "dev": "eth0"}, False),
@@ -43,7 +46,7 @@ RAW = 101  # LINKTYPE_RAW
     ],
 )
 def test_a_direct_way(route: dict[str, object], seen: bool) -> None:
-    assert bool(direct(routes(json.dumps([route])), SUBNET, GATEWAY)) is seen
+    assert bool(direct(routes(json.dumps([route])), SUBNET, GATEWAY, BRIDGE)) is seen
 
 
 SENT = Packet(protocol="TCP", source="a", destination="b", ttl=64)
