@@ -111,13 +111,17 @@ class _Tracing:
             token=self.wanted.token.encode(),
         )
         followed = follow(heard, sought)
+        receivers = plan.receivers(self.target, places)
+        # A Service's backend beside the source is reached by none of the others' places.
+        there = any(one.place in receivers and not one.out for one in followed.probe)
+        missed = () if there else expected
         facts = verdict.Facts(
             followed=followed,
-            way=way(followed, expected, self.places, self.known.fabric, self.known.internet),
+            way=way(followed, missed, self.places, self.known.fabric, self.known.internet),
             said=said,
             places=self.places,
             expected=expected,
-            receivers=plan.receivers(self.target, places),
+            receivers=receivers,
             fabric=self.known.fabric,
             counters=rose,
         )

@@ -24,7 +24,11 @@ SHARED, RIVALS, OLD, NEW = -2, -3, -4, -5
 
 @pytest.mark.parametrize("internal", [False, True], ids=["external", "internal"])
 def test_ports_of_one_address(
-    shared: Namespace, cluster: Cluster, client: ContainerPlace, internal: bool
+    shared: Namespace,
+    cluster: Cluster,
+    client: ContainerPlace,
+    machine: ContainerPlace,
+    internal: bool,
 ) -> None:
     """HTTP, lines and datagrams, the last on the same port number as the first, by three Services
     with one address; the pod behind them answers to each."""
@@ -49,7 +53,7 @@ def test_ports_of_one_address(
     assert {shared.address(f"{kind}-{name}") for name in ports} == {address}
 
     def ask(probe: Probe) -> Answer:
-        return probe_many(client, [probe])[0]
+        return probe_many(machine if internal else client, [probe])[0]
 
     for probe in (
         Probe("http", address, 80),
@@ -60,7 +64,7 @@ def test_ports_of_one_address(
         eventually(partial(ask, probe), who="server", what=what)
 
 
-def test_a_port_is_given_once(shared: Namespace, cluster: Cluster, client: ContainerPlace) -> None:
+def test_a_port_is_given_once(shared: Namespace, cluster: Cluster, machine: ContainerPlace) -> None:
     """The counterfactual: a second Service with the same port of the same address gets no address
     and an event says why, until the first one is gone."""
     address = str(cluster.internal_pool[RIVALS])
@@ -70,7 +74,7 @@ def test_a_port_is_given_once(shared: Namespace, cluster: Cluster, client: Conta
     assert "port TCP/80 is already in use" in refusal(shared, "second")
     shared.remove("service", "first")
     assert shared.address("second") == address
-    eventually(lambda: http(client, f"http://{address}/"), who="server", what=f"{address} answers")
+    eventually(lambda: http(machine, f"http://{address}/"), who="server", what=f"{address} answers")
 
 
 def test_an_address_that_nobody_asked_for_is_not_shared(shared: Namespace) -> None:

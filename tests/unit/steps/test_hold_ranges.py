@@ -91,7 +91,7 @@ def test_each_cluster_has_its_pool_on_its_own_subnets_bridge(tmp_path: Path, run
         [*REPLACE, "203.0.113.0/28", "dev", "br-000000000000", *tail],
         [*REPLACE, "203.0.113.16/28", "dev", "br-111111111111", *tail],
     ]
-    raw, said = ["iptables", "-t", "raw"], ["-m", "comment", "--comment", "gkelab.two-regions"]
+    raw, said = ["iptables", "-t", "raw"], ["-m", "comment", "--comment", f"gkelab.{lab.name}"]
     # What comes to a subnet from the other, by the router, keeps its source.
     untracked = [
         [*raw, "-A", "PREROUTING", "-s", source, "-i", bridge, *said, "-j", "CT", "--notrack"]
