@@ -103,6 +103,8 @@ def _one(text: str, world: World, near: str) -> End:
         found = [end for end in _named(rest, world) if end.cluster == cluster]
     else:
         found = list(_named(text, world))
+    # What a pod is called does not take the client's name from it.
+    found = [end for end in found if end.kind == text == "client"] or found
     # In a cluster, a Service's name means the cluster's own.
     own = [end for end in found if near and end.kind == "service" and end.cluster == near]
     if len(found) > 1 and len(own) == 1 and all(end.kind == "service" for end in found):

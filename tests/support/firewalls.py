@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from gkelab.cloud.place import recorded
 from gkelab.cloud.rest import RestCloud
 from gkelab.lab import Lab
+from tests.support.namespace import Pod
 
 
 def cloud_of(lab: Lab) -> RestCloud:
@@ -18,13 +19,14 @@ def cloud_of(lab: Lab) -> RestCloud:
 
 
 @contextmanager
-def admitted(lab: Lab, source: str) -> Iterator[None]:
-    """Inside the block every machine of the VPC admits TCP from that range. Raises CloudError."""
+def admitted(lab: Lab, pods: Iterable[Pod]) -> Iterator[None]:
+    """Inside the block every machine of the VPC admits TCP from these pods, and from those of
+    other tests as little as before. Raises CloudError."""
     cloud = cloud_of(lab)
     rule = {
         "name": f"t-{secrets.token_hex(4)}",
         "network": f"global/networks/{lab.plan.network}",
-        "sourceRanges": [source],
+        "sourceRanges": [f"{pod.ip}/32" for pod in pods],
         "allowed": [{"IPProtocol": "tcp"}],
     }
     cloud.insert("firewalls", "global", rule)

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from gkelab.tools.kubectl import Kubectl
-from gkelab.topology import Cluster
+from gkelab.topology import Cluster, Vm
 from tests.support.ingress import Gateway
 from tests.support.outcomes import Outcome
 from tests.support.probes import ContainerPlace, http
@@ -76,13 +76,13 @@ def test_the_backend_is_told_the_clients_address(
 
 
 def test_only_the_gateways_own_node_takes_it_in(
-    client: ContainerPlace, gateway: Gateway, cluster: Cluster, outside: str
+    machine: ContainerPlace, gateway: Gateway, cluster: Cluster, vm: Vm
 ) -> None:
-    """What policy Local costs: the gateway's node port answers on its node, with the client's
-    address kept, and on no other, which would have to hide that."""
+    """What policy Local costs: the gateway's node port answers on its node, with the address kept
+    of who asks, a VM, and on no other, which would have to hide that."""
     (port,) = (p["nodePort"] for p in gateway.service["spec"]["ports"] if p["port"] == 80)
     own = next(str(node.address) for node in cluster.nodes if node.name == gateway.node)
-    assert told(client, f"http://{own}:{port}/")["x-forwarded-for"] == outside
-    other = http(client, f"http://{cluster.control_plane.address}:{port}/", host=HOST)
+    assert told(machine, f"http://{own}:{port}/")["x-forwarded-for"] == str(vm.address)
+    other = http(machine, f"http://{cluster.control_plane.address}:{port}/", host=HOST)
     gone: tuple[Outcome, ...] = (Outcome.TIMEOUT, Outcome.REFUSED, Outcome.UNREACHABLE)
     assert other.outcome in gone, other

@@ -269,7 +269,9 @@ def test_another_namespaces_route_needs_two_permissions(edge: Edge, foreign: Nam
     refused(edge, "foreign", 500)
 
 
-def test_whose_address_the_backend_is_told(edge: Edge, cluster: Cluster, outside: str) -> None:
+def test_whose_address_the_backend_is_told(
+    edge: Edge, cluster: Cluster, machine: ContainerPlace, outside: str
+) -> None:
     """Istio makes the Gateway's Service with policy Cluster: whichever node takes a request in
     puts its own address in the client's place. With policy Local the client's stays, and a node
     without the proxy takes nothing in."""
@@ -280,7 +282,7 @@ def test_whose_address_the_backend_is_told(edge: Edge, cluster: Cluster, outside
     far = str(cluster.control_plane.address)  # which never runs the proxy
 
     def by_node() -> Answer:
-        return http(edge.client, f"http://{far}:{port}/", host="first.example.com")
+        return http(machine, f"http://{far}:{port}/", host="first.example.com")
 
     def told(answer: Answer) -> str:
         return str((answer.body or {}).get("headers", {}).get("x-forwarded-for"))

@@ -100,6 +100,6 @@ def outside_reach(
     found.skipped |= {(host, "dns") for host in hosts}
     found.skipped |= {(name, "balancer") for name in ("x/a", "y/a", "near", "far")}
     # What the firewall rules of a default network do not admit.
-    with admitted(lab, str(cluster.pod_range)):
+    with admitted(lab, (pods[name] for name in ("x/a", "y/a"))):
         yield found
     found.close()

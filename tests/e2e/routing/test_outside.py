@@ -57,7 +57,7 @@ def test_the_vpc_sees_the_pod(shared: Namespace, lab: Lab, vm: Vm, pod: Pod) -> 
     ask = f"http://{vm.address}:{PORT}/"
     silence = http(shared.place(pod), ask, timeout=TIMEOUTS.short)
     expect(silence, outcome=Outcome.TIMEOUT, from_=pod.name, to=vm.name)
-    with admitted(lab, str(shared.cluster.pod_range)):
+    with admitted(lab, [pod]):
         eventually(
             lambda: http(shared.place(pod), ask, timeout=TIMEOUTS.short),
             who=vm.name,

@@ -31,7 +31,13 @@ FAR_WEB = Service("eu", "x", "web", "10.8.16.9")
 HEADLESS = Service("us", "x", "headless", "None")
 WORLD = World(
     (NODE, OTHER, FAR, VM, CLIENT),
-    (A, B, HOSTED, Pod("us", "y", "b", "10.4.0.71", "n2")),
+    (
+        A,
+        B,
+        HOSTED,
+        Pod("us", "y", "b", "10.4.0.71", "n2"),
+        Pod("us", "y", "client", "10.4.0.72", "n2"),
+    ),
     (WEB, FAR_WEB, HEADLESS),
     clusters=("us", "eu"),
     stopped=("sleeping",),
