@@ -287,7 +287,9 @@ CLAIMS: tuple[Claim, ...] = (
         f"{DOCS}vpc/docs/vpc",
         "emulated",
         "one router for all regions; netem",
-        tests=(
+        "the time between regions needs a kernel with netem; where there is none, `invoke status` "
+        "says so",
+        (
             f"{_VPC}test_two_regions.py::test_the_way_between_regions_takes_its_time",
             f"{_VPC}test_two_regions.py::test_pods_reach_vms_across_regions",
         ),
@@ -298,7 +300,8 @@ CLAIMS: tuple[Claim, ...] = (
         "approximated",
         "a local server of networks, subnetworks, routes, firewalls, instances, addresses and "
         "operations, for Google's own client library",
-        "no other kinds; operations are done when they are answered",
+        "no other kinds; operations are done when they are answered; a subnet made after `up` is "
+        "kept and has no packets, which `invoke status` says",
         (
             f"{_API}test_verbs.py::test_a_life",
             f"{_API}test_lists.py::test_filters",

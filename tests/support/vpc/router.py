@@ -34,6 +34,7 @@ class Status:
     generation: int
     cloud: str
     problems: tuple[str, ...]
+    left_out: tuple[str, ...]
     repairs: tuple[Repair, ...]
     interfaces: Mapping[str, str | None]
     counters: Mapping[str, int]
@@ -54,6 +55,7 @@ def parse_status(text: str) -> Status:
             generation=int(told["generation"]),
             cloud=str(told["cloud"]),
             problems=tuple(told["problems"]),
+            left_out=tuple(told["left_out"]),
             repairs=tuple(Repair(r["time"], r["what"], r["wrong"]) for r in told["repairs"]),
             interfaces=dict(told["interfaces"]),
             counters={name: int(count["packets"]) for name, count in counters.items()},

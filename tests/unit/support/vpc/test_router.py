@@ -107,6 +107,7 @@ def router(run: Recorder, generation: int, *, code: int = 0) -> Router:
             "generation": generation,
             "cloud": "there",
             "problems": [],
+            "left_out": [],
             "repairs": [],
             "interfaces": {},
             "counters": {"nowhere": {"packets": 1, "bytes": 2}, "spoofed": {}},
