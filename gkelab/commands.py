@@ -33,6 +33,7 @@ from gkelab.progress import Lines, console
 from gkelab.shell import run
 from gkelab.status import draw, lab_status
 from gkelab.steps.create_cluster import adopt
+from gkelab.steps.start_cloud import adopt_cloud
 from gkelab.supply.cache import Cache
 from gkelab.supply.choose import Choice, choose_supplier, make_supplier
 from gkelab.supply.pins import ROOT, SupplierName, load_pins
@@ -285,6 +286,7 @@ def open_lab(name: str | None) -> Lab:
     kubeconfig.discard_broken(lab.kubeconfig)
     for cluster in lab.plan.clusters:
         adopt(lab, cluster)
+    adopt_cloud(lab)
     return lab
 
 

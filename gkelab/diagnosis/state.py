@@ -18,6 +18,7 @@ from gkelab.render import Rendered
 from gkelab.steps.install_cilium import render_cilium
 from gkelab.steps.install_istio import render_istio_objects
 from gkelab.steps.install_metallb import pools, render_metallb
+from gkelab.steps.start_cloud import adopt_cloud
 from gkelab.supply.pins import ROOT
 
 # Not for a bundle: the first are secrets, the others known by their version.
@@ -46,6 +47,7 @@ def state_sources(lab: Lab) -> list[Source]:
 
 def _cloud(lab: Lab) -> str:
     """All that the cloud has."""
+    adopt_cloud(lab)
     place = recorded(lab.cloud_file)
     return json.dumps(RestCloud(place.endpoint, place.project).state(), indent=1) + "\n"
 

@@ -47,6 +47,17 @@ def start_cloud(lab: Lab) -> str:
     return place.endpoint if changed else CACHED
 
 
+def adopt_cloud(lab: Lab) -> None:
+    """Write down where a running cloud is that another checkout started."""
+    if lab.cloud_file.exists():
+        return
+    found = lab.docker.container(name_of(lab, "cloud"))
+    port = _port_of(found)
+    if found and found.labels.get(LABEL) == lab.name and found.state == "running" and port:
+        lab.folder.mkdir(parents=True, exist_ok=True)
+        record(lab.cloud_file, Place(f"http://127.0.0.1:{port}", lab.plan.project))
+
+
 def cloud_container(lab: Lab, port: int) -> Wanted:
     """The container, published at this port of loopback."""
     command = ["python3", "-m", "gkelab.cloud.api", f"--database={KEPT}/cloud.sqlite"]

@@ -15,7 +15,7 @@ from gkelab.graph import CACHED
 from gkelab.lab import Lab
 from gkelab.shell import CommandError
 from gkelab.steps import start_cloud as starting
-from gkelab.steps.start_cloud import cloud_container, free_port, start_cloud
+from gkelab.steps.start_cloud import adopt_cloud, cloud_container, free_port, start_cloud
 from gkelab.wait import WaitError
 from tests.support.recorder import Recorder
 from tests.unit.steps.beside import changes, comes_up, lab_with_images, made
@@ -50,6 +50,22 @@ def there_is(lab: Lab, run: Recorder, port: int, *, runs: bool = True, **changed
     raw |= changed
     run.handle(INSPECT, json.dumps([raw if runs else stopped(raw)]))
     return str(raw["Id"])
+
+
+def test_what_another_checkout_started_is_found(lab: Lab, run: Recorder) -> None:
+    there_is(lab, run, 40123)
+    lab.cloud_file.unlink()
+    adopt_cloud(lab)
+    assert recorded(lab.cloud_file) == Place("http://127.0.0.1:40123", "gkelab")
+    adopt_cloud(lab)
+    assert run.times(*INSPECT) == 1, "what is written down is not looked for"
+
+
+def test_one_that_does_not_run_is_nowhere(lab: Lab, run: Recorder) -> None:
+    there_is(lab, run, 40123, runs=False)
+    lab.cloud_file.unlink()
+    adopt_cloud(lab)
+    assert not lab.cloud_file.exists()
 
 
 def test_it_listens_on_the_management_network_and_is_published_on_loopback_alone(
