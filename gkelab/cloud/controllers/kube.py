@@ -21,6 +21,8 @@ from gkelab.errors import LabError
 
 # Between tries to reach an API server that is away. Seconds.
 AGAIN = 1.0
+# Between looks at what is not watched: a watch tells nothing of an API server that hangs. Seconds.
+LOOKS = 5.0
 _LOG = logging.getLogger("gkelab.cloud.controllers")
 # What goes wrong with an API server, a kubeconfig that is being written, or a custom resource that
 # is not defined yet: it is tried again.
@@ -30,12 +32,13 @@ _AWAY = (httpx2.HTTPError, ConfigError, OSError, ValueError, KeyError, Assertion
 @dataclass(frozen=True)
 class Kind:
     """A kind of object: its name, lightkube's class of it, and what of an object is of interest
-    here: a change of anything else is none."""
+    here: a change of anything else is none. One that is not `watched` is listed again and again."""
 
     name: str
     resource: Any
     keep: Callable[[Body], Body]
     fields: tuple[tuple[str, str], ...] = ()
+    watched: bool = True
 
 
 def _metadata(thing: Body, *keys: str) -> Body:
@@ -69,12 +72,13 @@ KINDS = {
         "services", create_namespaced_resource("", "v1", "Service", "services"), _whole
     ),
     "gcpfirewalls": Kind("gcpfirewalls", _gcpfirewalls(), _whole),
-    # Whose UID stands for the cluster.
+    # Whose UID stands for the cluster, and which is there if anything is.
     "kube-system": Kind(
         "kube-system",
         create_global_resource("", "v1", "Namespace", "namespaces"),
         _namespace,
         (("metadata.name", "kube-system"),),
+        watched=False,
     ),
 }
 
@@ -128,6 +132,10 @@ class Watch:
         return str(listed.resourceVersion)
 
     def _follow(self, client: Client, version: str, stop: threading.Event) -> None:
+        while not self.kind.watched and not stop.wait(LOOKS):
+            self._list(client)
+        if stop.is_set():
+            return
         following = client.watch(self.kind.resource, resource_version=version, **self._scope())
         for event, thing in following:
             if stop.is_set():

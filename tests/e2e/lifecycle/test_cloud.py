@@ -111,9 +111,11 @@ def test_packets_flow_while_the_cloud_restarts(
 
 @dataclass
 class Attempt:
-    """A write that was tried: its operation's name, "" where no answer came."""
+    """A write that was tried: the rule, the request's number, and its operation's name, "" where
+    no answer came."""
 
     name: str
+    said: Body
     number: str
     operation: str = ""
 
@@ -125,12 +127,14 @@ class Writer(threading.Thread):
         super().__init__(daemon=True)
         self.made = made
         self.attempts: list[Attempt] = []
+        # What marks a rule as this run's is known in this thread.
+        self.rule = wanted(made)
 
     def run(self) -> None:
         """Each with a request's number of its own."""
         while True:
             name = self.made.own(f"rule-{len(self.attempts)}")
-            attempt = Attempt(name, str(uuid.uuid4()))
+            attempt = Attempt(name, {**self.rule, "name": name}, str(uuid.uuid4()))
             self.attempts.append(attempt)
             try:
                 attempt.operation = insert(self.made, attempt)
@@ -138,10 +142,9 @@ class Writer(threading.Thread):
                 return
 
 
-def wanted(made: Made, name: str) -> Body:
+def wanted(made: Made) -> Body:
     """A rule that is for nobody, with enough in it to be half-written."""
     return {
-        "name": name,
         "network": made.network,
         "description": made.description,
         "targetTags": [made.own("nobody")],
@@ -154,7 +157,7 @@ def insert(made: Made, attempt: Attempt) -> str:
     """Insert its rule; the operation's name."""
     request = compute_v1.InsertFirewallRequest(
         project=made.google.project,
-        firewall_resource=message("Firewall", wanted(made, attempt.name)),
+        firewall_resource=message("Firewall", attempt.said),
         request_id=attempt.number,
     )
     operation: Any = made.google.firewalls.insert(request, retry=None, timeout=5)
@@ -197,9 +200,10 @@ def test_the_cloud_killed_in_the_midst_of_writes(lab: Lab, made: Made, vms: tupl
         if attempt.operation:
             assert again == attempt.operation
         rule = body(made.google.firewalls.get(project=made.google.project, firewall=attempt.name))
-        said = wanted(made, attempt.name)
         for field in ("targetTags", "sourceRanges", "allowed", "description"):
-            assert rule[field] == said[field], f"{attempt.name} is half of what it should be"
+            assert rule[field] == attempt.said[field], (
+                f"{attempt.name} is half of what it should be"
+            )
     after = [rule["name"] for rule in resources(made)["firewalls"]]
     assert len(after) == len(set(after))
     made.applied()
