@@ -147,9 +147,8 @@ def test_without_the_custom_resource_the_rest_is_done(
     with serving(kubernetes, port):
         soon(lambda: aliases(cloud, "a") == [A])
         soon(lambda: running.status["synced"])
-        assert running.status["problems"] == [
-            "gcpfirewalls are not seen (the cluster does not serve them)"
-        ]
+        unserved = ["gcpfirewalls are not seen (the cluster does not serve them)"]
+        soon(lambda: running.status["problems"] == unserved)
         kubernetes.unserved.clear()
         soon(lambda: rules(cloud) == {GF_RULE} and running.status["problems"] == [])
 
