@@ -113,8 +113,7 @@ class _Tracing:
         followed = follow(heard, sought)
         receivers = plan.receivers(self.target, places)
         # A Service's backend beside the source is reached by none of the others' places.
-        there = any(one.place in receivers and not one.out for one in followed.probe)
-        missed = () if there else expected
+        missed = () if verdict.arrival(followed, receivers) else expected
         facts = verdict.Facts(
             followed=followed,
             way=way(followed, missed, self.places, self.known.fabric, self.known.internet),

@@ -55,10 +55,13 @@ def with_flows(facts: Facts, flows: Sequence[Flow]) -> Facts:
 
 def received_by(facts: Facts) -> str:
     """Who got the probe; "" for nobody."""
-    for one in facts.followed.probe:
-        if one.place in facts.receivers and not one.out:
-            return facts.name(one.place)
-    return ""
+    got = arrival(facts.followed, facts.receivers)
+    return facts.name(got.place) if got else ""
+
+
+def arrival(followed: Followed, receivers: Collection[str]) -> Heard | None:
+    """Where the probe came to one of its receivers (keys of places), first."""
+    return next((one for one in followed.probe if one.place in receivers and not one.out), None)
 
 
 def answered_by(facts: Facts) -> str:
@@ -198,7 +201,7 @@ def disagreements(facts: Facts) -> Iterator[str]:
     """Where the packet did other than its rules say."""
     for one in facts.way.passes:
         yield from _at_pass(facts, one)
-    got = next((h for h in facts.followed.probe if h.place in facts.receivers and not h.out), None)
+    got = arrival(facts.followed, facts.receivers)
     through = any(place.kind == ROUTER for place in facts.expected)
     # Of a Service's backends one may be beside the source.
     away = got and facts.places[got.place].machine != facts.expected[0].machine

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
-
-import pytest
 
 from gkelab.host.prepare import RUNTIME, RUNTIME_DIR
 from gkelab.ipam import mac_address
@@ -25,6 +22,7 @@ from gkelab.node_files import (
 )
 from gkelab.topology import Role
 from tests.support.recorder import Recorder
+from tests.unit.namespaces import needs_namespace
 from tests.unit.steps import make_lab, two_regions
 
 STORES: dict[Role, Path] = {"control-plane": Path("/s/cp"), "worker": Path("/s/worker")}
@@ -61,17 +59,7 @@ ip address add 10.132.15.253/20 brd + dev eth0
 """
 
 
-def namespaces() -> bool:
-    """Whether this process may make network namespaces."""
-    try:
-        return subprocess.run(["unshare", "--net", "true"], check=False).returncode == 0
-    except OSError:
-        return False
-
-
-@pytest.mark.skipif(
-    not (shutil.which("ip") and namespaces()), reason="needs ip and a network namespace"
-)
+@needs_namespace
 def test_a_node_has_gces_mac_address_and_its_routes_before_a_pod_is(tmp_path: Path) -> None:
     routes = tmp_path / "routes"
     routes.write_text(

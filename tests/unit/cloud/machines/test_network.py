@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from ipaddress import IPv4Network
-
-import pytest
 
 from gkelab.cloud.machines.network import (
     QUESTIONS,
@@ -18,6 +15,7 @@ from gkelab.cloud.machines.network import (
 )
 from gkelab.cloud.machines.wanted import Machine, wanted
 from tests.unit.cloud.machines.fakes import LAB, NETWORKS, instance, interface, state
+from tests.unit.namespaces import needs_namespace
 
 
 def machine(*aliases: str) -> Machine:
@@ -75,17 +73,7 @@ ip route add default via 10.128.15.254
 """
 
 
-def namespaces() -> bool:
-    """Whether this process may make network namespaces."""
-    try:
-        return subprocess.run(["unshare", "--net", "true"], check=False).returncode == 0
-    except OSError:
-        return False
-
-
-@pytest.mark.skipif(
-    not (shutil.which("ip") and namespaces()), reason="needs ip and a network namespace"
-)
+@needs_namespace
 def test_the_words_do_what_they_say_and_once_is_enough() -> None:
     want = wanted_network(machine("10.4.1.0/24", "10.128.3.4/32"), [PODS])
     fresh = commands(parse(interface("10.128.0.5/20")), want)
