@@ -93,7 +93,7 @@ class Link:
     def __init__(self, settings: Settings, say: Say) -> None:
         self.settings, self.say = settings, say
         self.waiting: dict[int, float] = {}
-        self.open = True
+        self.open, self.broken = True, ""
         self.lock = threading.Lock()
         self.sock = connect(settings)
         self.sock.settimeout(None)
@@ -113,11 +113,14 @@ class Link:
         try:
             self.sock.sendall(message(self.settings, n, last=False))
         except OSError as error:
-            self.end(why_of(error))
+            # Answers that came before it broke are still to be read: the listener ends it.
+            self.broken = self.broken or why_of(error)
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
 
     def listen(self) -> None:
         """Take answers until the connection ends."""
-        data, why = b"", "CLOSED"
+        data, why = b"", ""
         try:
             while more := self.sock.recv(65536):
                 numbers, data = answered(data + more)
@@ -127,7 +130,7 @@ class Link:
                         self.say("answer", n, sent, time.time())
         except OSError as error:
             why = why_of(error)
-        self.end(why)
+        self.end(self.broken or why or "CLOSED")
 
     def end(self, why: str) -> None:
         """Tell of the connection's end, once; `why` is "" for an end that was wanted."""

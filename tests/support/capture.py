@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,9 +20,12 @@ from tests.support.timeouts import TIMEOUTS
 __all__ = ["CaptureError", "Packet", "capture"]
 
 # Signals to `docker exec` or `kubectl exec` do not reach what they started, so it says its number
-# first, and another exec stops it. `timeout` ends a capture whose test run was killed.
-_START = 'echo "pid $$" >&2; exec timeout --signal=INT "$@"'
-_STOP = 'kill -INT "$1"'
+# first, and another exec signals it. `timeout` ends a capture whose test run was killed.
+_START = 'echo "pid $$" >&2; exec "$@"'
+_SIGNAL = 'kill -"$1" "$2"'
+_DROPPED = re.compile(r"(\d+) packets? dropped by kernel")
+# What tcpdump says of its packets, when it is asked by SIGUSR1 and when it ends.
+_COUNTS = re.compile(r"(\d+) packets? captured\W+(\d+) packets? received by filter")
 # Enough for a VXLAN or GENEVE packet's inner TCP header, with some payload.
 _SNAP = 256
 
@@ -94,11 +98,12 @@ def capture(
     """Capture while the block runs; the list is filled when it ends, in the order seen.
 
     `filter` is in tcpdump's language. At the end the capture goes on until `until_seen` holds for
-    the packets so far, without it until no more come; either takes at most 3 s, and what was seen
-    by then is what counts. Raises WaitError when tcpdump does not start or stop, with its words;
-    CaptureError when packets were dropped, since then nothing can be said of those not seen. An
-    error of the block itself is never replaced by one of these. Inside a run of tests the capture
-    is kept, also when the block fails, to be saved if the test does.
+    the packets so far, without it until no more come and tcpdump has written all that it was
+    given; either takes at most 3 s, and what was seen by then is what counts. Raises WaitError
+    when tcpdump does not start or stop, with its words; CaptureError when packets were dropped,
+    since then nothing can be said of those not seen. An error of the block itself is never
+    replaced by one of these. Inside a run of tests the capture is kept, also when the block
+    fails, to be saved if the test does.
     """
     packets: list[Packet] = []
     with TemporaryDirectory(prefix="gkelab-capture-") as folder:
@@ -106,13 +111,13 @@ def capture(
         try:
             _await_start(child, place, clock)
             yield packets
-            _settle(child, until_seen, clock)
-            _stop(child, place)
+            _settle(child, place, until_seen, clock)
+            _signal(child, place, "INT")
             _await_end(child, place, clock)
             packets += decode_pcap(child.stdout())
         finally:
             if child.code() is None:
-                _stop(child, place)
+                _signal(child, place, "INT")
                 child.kill()
             _keep(Kept(place.name, interface, filter, child.stdout()))
 
@@ -128,7 +133,8 @@ def _tcpdump(interface: str, filter: str) -> list[str]:
     # -Z root: Debian's tcpdump would become another user, for which a container may lack rights.
     options = ["-Z", "root", "-n", "-U", "--immediate-mode", "-s", str(_SNAP), "-w", "-"]
     command = ["tcpdump", "-i", interface, *options, *([filter] if filter else [])]
-    return ["sh", "-c", _START, "sh", f"{TIMEOUTS.capture_limit:g}", *command]
+    limit = ["timeout", "--signal=INT", f"{TIMEOUTS.capture_limit:g}"]
+    return [*limit, "sh", "-c", _START, "sh", *command]
 
 
 def _await_start(child: Child, place: Place, clock: Clock | None) -> None:
@@ -148,7 +154,10 @@ def _await_start(child: Child, place: Place, clock: Clock | None) -> None:
 
 
 def _settle(
-    child: Child, until_seen: Callable[[list[Packet]], bool] | None, clock: Clock | None
+    child: Child,
+    place: Place,
+    until_seen: Callable[[list[Packet]], bool] | None,
+    clock: Clock | None,
 ) -> None:
     sizes: list[int] = []
 
@@ -157,7 +166,7 @@ def _settle(
         if until_seen is not None:
             return len(data) >= 24 and until_seen(decode_pcap(data))
         sizes.append(len(data))
-        return len(sizes) > 2 and len(set(sizes[-3:])) == 1
+        return len(sizes) > 2 and len(set(sizes[-3:])) == 1 and _caught_up(child, place, clock)
 
     clock = clock or Clock()
     end = clock.now() + TIMEOUTS.capture_settle
@@ -171,10 +180,28 @@ def _settle(
     )
 
 
-def _stop(child: Child, place: Place) -> None:
+def _caught_up(child: Child, place: Place, clock: Clock) -> bool:
+    """Whether tcpdump has written what the kernel gave it: on a busy machine it may not have run
+    since."""
+    asked = len(_COUNTS.findall(child.stderr()))
+    _signal(child, place, "USR1")
+    end = clock.now() + TIMEOUTS.capture_settle
+    told = until(
+        lambda: _COUNTS.findall(child.stderr())[asked:],
+        lambda counts: bool(counts) or child.code() is not None or clock.now() >= end,
+        what=f"tcpdump's counts on {place.name}",
+        timeout=2 * TIMEOUTS.capture_settle,
+        interval=0.02,
+        clock=clock,
+    )
+    return bool(told) and told[-1][0] == told[-1][1]
+
+
+def _signal(child: Child, place: Place, signal: str) -> None:
     numbers = [line.split()[1] for line in child.stderr().splitlines() if line.startswith("pid ")]
     if numbers:
-        place.exec(["sh", "-c", _STOP, "sh", numbers[0]], timeout=TIMEOUTS.capture_stop)
+        argv = ["sh", "-c", _SIGNAL, "sh", signal, numbers[0]]
+        place.exec(argv, timeout=TIMEOUTS.capture_stop)
 
 
 def _await_end(child: Child, place: Place, clock: Clock | None) -> None:
@@ -187,9 +214,11 @@ def _await_end(child: Child, place: Place, clock: Clock | None) -> None:
         describe=lambda _: _one_line(child.stderr()),
         clock=clock,
     )
-    dropped = [line for line in child.stderr().splitlines() if "dropped by kernel" in line]
-    if any(line.split()[0] != "0" for line in dropped):
-        raise CaptureError(f"the capture on {place.name} is not whole: {'; '.join(dropped)}")
+    dropped = _DROPPED.findall(child.stderr())
+    if dropped and dropped[-1] != "0":
+        raise CaptureError(
+            f"the capture on {place.name} is not whole: {dropped[-1]} packets dropped by kernel"
+        )
 
 
 def _one_line(text: str) -> str:

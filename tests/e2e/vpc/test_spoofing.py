@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from ipaddress import IPv4Network
 
 import pytest
@@ -25,7 +24,7 @@ from tests.support.timeouts import TIMEOUTS
 from tests.support.vpc.google import done, message
 from tests.support.vpc.made import DATAGRAM, HTTP, VM, Made
 from tests.support.vpc.router import Router
-from tests.support.vpc.spoof import send, sent_and_seen
+from tests.support.vpc.spoof import Sender, send
 
 PUBLIC = 3  # of the spare addresses
 FREE = 5  # of the addresses that no machine of the lab has
@@ -123,12 +122,10 @@ def test_a_node_sends_from_its_own_addresses_alone(
 ) -> None:
     """What it sends as another is dropped and counted as its own; what it sends as itself
     arrives, by the same means."""
-    take = partial(sent_and_seen, place, receiver=vm.place, destination=vm.address, port=DATAGRAM)
-    own = take(source=sender.ip)
-    assert own, f"{sender.node} does not even reach {vm.name} as itself"
+    sends = Sender(place, sender.ip, vm.place, vm.address, DATAGRAM)
     for what, address in others(lab, shared, sender, vm).items():
         before = router.status()
-        got = take(source=address)
+        got = sends.seen_as(address)
         assert not got, f"{sender.node} reached {vm.name} as {address} ({what}): {got}"
         assert router.until_dropped(sender.node, before) >= 1, what
 
@@ -139,14 +136,14 @@ def test_can_ip_forward_lets_it_through(
     """The counterfactual: with canIpForward the same packets arrive, with the source address
     that they were given; without it again they do not."""
     (node,) = (n for n in shared.cluster.nodes if n.name == sender.node)
-    take = partial(sent_and_seen, place, receiver=vm.place, destination=vm.address, port=DATAGRAM)
+    sends = Sender(place, sender.ip, vm.place, vm.address, DATAGRAM)
     addresses = others(lab, shared, sender, vm)
     with forwarding(made, node.name, node.zone):
         for what, address in addresses.items():
-            got = take(source=address)
+            got = sends.seen_as(address)
             assert sources(got) == {address}, f"as {what}: {got}"
     for what, address in addresses.items():
-        assert not take(source=address), f"{what} still gets through"
+        assert not sends.seen_as(address), f"{what} still gets through"
 
 
 def sources(packets: list[Packet]) -> set[str]:
@@ -159,22 +156,20 @@ def test_a_vm_sends_from_its_own_addresses_alone(
 ) -> None:
     """A VM has its primary address and its alias ranges; its neighbour's, and a pod's, are not
     its own until canIpForward says that it may send them."""
-    sends = made.vm("sender", aliases=[{"ipCidrRange": "/32"}])
+    sender = made.vm("sender", aliases=[{"ipCidrRange": "/32"}])
     made.applied()
-    take = partial(
-        sent_and_seen, sends.place, receiver=vm.place, destination=vm.address, port=DATAGRAM
-    )
-    for source in (sends.address, *sends.aliases):
-        assert take(source=source), f"{sends.name} does not reach {vm.name} as {source}"
+    sends = Sender(sender.place, sender.address, vm.place, vm.address, DATAGRAM)
+    for source in (sender.address, *sender.aliases):
+        assert sends.seen_as(source), f"{sender.name} does not reach {vm.name} as {source}"
     foreign = (shared.pods("app=pod")[0].ip, str(shared.cluster.workers[0].address))
     for source in foreign:
         before = router.status()
-        assert not take(source=source), f"{sends.name} reached {vm.name} as {source}"
-        router.until_dropped(sends.name, before)
-    with forwarding(made, sends.name, sends.zone):
+        assert not sends.seen_as(source), f"{sender.name} reached {vm.name} as {source}"
+        router.until_dropped(sender.name, before)
+    with forwarding(made, sender.name, sender.zone):
         for source in foreign:
-            assert sources(take(source=source)) == {source}
-    assert not take(source=foreign[0])
+            assert sources(sends.seen_as(source)) == {source}
+    assert not sends.seen_as(foreign[0])
 
 
 def test_what_is_no_instances_goes_nowhere(
@@ -188,7 +183,7 @@ def test_what_is_no_instances_goes_nowhere(
     nowhere = {"subnet": free, "pod range": str(cluster.pod_range[-2])}
     for what, address in nowhere.items():
         before = router.status()
-        send(vm.place, vm.address, address, DATAGRAM)
+        send(vm.place, [vm.address], address, DATAGRAM)
         router.until_dropped("nowhere", before)
         answer = http(place, f"http://{address}:{HTTP}/", timeout=TIMEOUTS.short)
         expect(answer, outcome=Outcome.TIMEOUT, from_=sender.node, to=f"{address} ({what})")

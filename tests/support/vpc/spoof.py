@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gkelab.errors import LabError
@@ -20,18 +21,20 @@ class SpoofError(LabError):
     """A packet that could not be sent: nothing can be said of what became of it."""
 
 
-def send(place: Place, source: str, destination: str, port: int, *, count: int = 3) -> str:
-    """Send that many datagrams with this source; the word that they carry. Raises SpoofError."""
-    word = f"spoof {source} {destination}"
-    said = {"source": source, "destination": destination, "port": port, "payload": word}
+def send(place: Place, sources: Sequence[str], destination: str, port: int) -> None:
+    """Send a datagram from each of these addresses, in this order. Raises SpoofError."""
+    said = [
+        {"source": source, "destination": destination, "port": port, "payload": f"spoof {source}"}
+        for source in sources
+    ]
     done = place.exec(
-        ["python3", "-", json.dumps([said] * count)],
+        ["python3", "-", json.dumps(said)],
         input=SCRIPT.read_text(encoding="utf-8"),
         timeout=TIMEOUTS.exec_grace,
     )
-    if f"{inpod.MARK}{count}" not in done.stdout:
-        raise SpoofError(f"{place.name} did not send as {source}: {done.stderr.strip()[-300:]}")
-    return word
+    if f"{inpod.MARK}{len(said)}" not in done.stdout:
+        words = done.stderr.strip()[-300:]
+        raise SpoofError(f"{place.name} did not send as {', '.join(sources)}: {words}")
 
 
 def arrived(packets: Sequence[Packet], source: str, destination: str) -> list[Packet]:
@@ -39,11 +42,31 @@ def arrived(packets: Sequence[Packet], source: str, destination: str) -> list[Pa
     return [p for p in packets if (p.source, p.destination) == (source, destination)]
 
 
-def sent_and_seen(
-    sender: Place, source: str, receiver: Place, destination: str, port: int
-) -> list[Packet]:
-    """Send as that source, and what of it came to the receiver."""
-    words = f"udp dst port {port} and dst host {destination}"
-    with capture(receiver, filter=words) as packets:
-        send(sender, source, destination, port)
-    return arrived(packets, source, destination)
+@dataclass(frozen=True)
+class Sender:
+    """Who sends, and its own address; who is to get it, and where that listens."""
+
+    place: Place
+    own: str
+    receiver: Place
+    destination: str
+    port: int
+
+    def seen_as(self, source: str, *, count: int = 3) -> list[Packet]:
+        """Send as `source`, and what of it came to the receiver. A datagram with the sender's own
+        address is sent last: those before it have had their time when it is there. Raises
+        SpoofError when even that did not come."""
+        words = f"udp dst port {self.port} and dst host {self.destination}"
+
+        def last(packets: Sequence[Packet]) -> list[Packet]:
+            return arrived(packets, self.own, self.destination)
+
+        with capture(
+            self.receiver, filter=words, until_seen=lambda seen: bool(last(seen))
+        ) as packets:
+            send(self.place, [source] * count + [self.own], self.destination, self.port)
+        if not last(packets):
+            raise SpoofError(
+                f"{self.place.name} does not reach {self.receiver.name} even as itself, {self.own}"
+            )
+        return arrived(packets, source, self.destination)

@@ -196,7 +196,7 @@ def test_missed_beats_are_not_made_up_for() -> None:
         if len(late) == 6:
             stop.set()
     assert late[3] - late[2] >= 0.2
-    assert late[4] - late[3] == pytest.approx(0.01, abs=0.005)
+    assert late[4] - late[3] >= 0.009, "missed ones were made up for"
 
 
 # --- servers that fail

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.unit.support.test_packets import ether, ipv4, pcap, tcp
 
 FRAME = ether(0x0800, ipv4(6, tcp()))
 READY = "pid 77\ntcpdump: listening on eth0, link-type EN10MB (Ethernet)\n"
-SUMMARY = "3 packets captured\n3 packets received by filter\n{} packets dropped by kernel\n"
+COUNTS = "{} packets captured{sep}{} packets received by filter{sep}{} packets dropped by kernel\n"
 
 
 class Time:
@@ -48,6 +49,7 @@ class Played:
         self.execs: list[Sequence[str]] = []
         self.dropped, self.deaf = dropped, deaf
         self.frames: list[tuple[float, bytes]] = []
+        self.behind = 0
 
     def __call__(self, argv: Sequence[str], folder: Path) -> "Played":
         assert folder.is_dir()
@@ -61,9 +63,13 @@ class Played:
         self, argv: Sequence[str], *, input: str | None = None, timeout: float | None = None
     ) -> Result:
         self.execs.append(argv)
-        if not self.deaf:
+        told = partial(COUNTS.format, 3 - self.behind, 3, self.dropped)
+        if "USR1" in argv:
+            self.said += f"tcpdump: {told(sep=', ')}"
+            self.behind = max(0, self.behind - 1)
+        elif not self.deaf:
             self.ended = 0
-            self.said += SUMMARY.format(self.dropped)
+            self.said += told(sep="\n")
         return Result(tuple(argv), 0, "", "")
 
     def stdout(self) -> bytes:
@@ -84,12 +90,13 @@ def test_command_and_stop() -> None:
     tool = Played()
     with capture(tool, interface="eth1", filter="tcp port 80", start=tool, clock=tool.time.clock()):
         assert tool.execs == []
-    assert tool.started[:3] == ["there", "sh", "-c"]
-    assert tool.started[4:] == [
-        *["sh", "600", "tcpdump", "-i", "eth1", "-Z", "root", "-n", "-U", "--immediate-mode"],
+    assert tool.started[:6] == ["there", "timeout", "--signal=INT", "600", "sh", "-c"]
+    assert tool.started[7:] == [
+        *["sh", "tcpdump", "-i", "eth1", "-Z", "root", "-n", "-U", "--immediate-mode"],
         *["-s", "256", "-w", "-", "tcp port 80"],
     ]
-    assert tool.execs == [["sh", "-c", 'kill -INT "$1"', "sh", "77"]]
+    kill = ["sh", "-c", 'kill -"$1" "$2"', "sh"]
+    assert tool.execs == [[*kill, "USR1", "77"], [*kill, "INT", "77"]]
     assert not tool.killed
 
 
@@ -125,6 +132,14 @@ def test_packets_on_their_way_are_waited_for() -> None:
         tool.frames.append((0.0, FRAME))
     assert len(packets) == 1
     assert TIMEOUTS.capture_settle <= tool.time.at < 2 * TIMEOUTS.capture_settle
+
+
+def test_what_tcpdump_has_not_written_yet_is_waited_for() -> None:
+    tool = Played()
+    with capture(tool, start=tool, clock=tool.time.clock()):
+        tool.behind = 2
+    signals = [argv[-2] for argv in tool.execs]
+    assert signals == ["USR1", "USR1", "USR1", "INT"]
 
 
 def test_a_capture_with_drops_says_nothing() -> None:
@@ -170,22 +185,28 @@ def test_the_blocks_own_error_counts() -> None:
         capture(tool, start=tool, clock=tool.time.clock()),
     ):
         raise AssertionError("mine")
-    assert len(tool.execs) == 1
+    assert [argv[-2] for argv in tool.execs] == ["INT"]
 
 
 STAND_IN = """\
 #!{python}
 import signal, sys, time
+COUNTS = "1 packet captured, 1 packet received by filter, 0 packets dropped by kernel\\n"
+def count(*_):
+    sys.stderr.write("tcpdump: " + COUNTS)
+    sys.stderr.flush()
 def stop(*_):
-    sys.stderr.write("0 packets dropped by kernel\\n")
+    sys.stderr.write(COUNTS)
     sys.exit(0)
 signal.signal(signal.SIGINT, stop)
+signal.signal(signal.SIGUSR1, count)
 sys.stdout.buffer.write(bytes.fromhex("{data}"))
 sys.stdout.buffer.flush()
 sys.stderr.write("tcpdump: listening on " + sys.argv[2] + "\\n")
 sys.stderr.flush()
 open("{pid}", "w").write("started")
-signal.pause()
+while True:
+    signal.pause()
 """
 
 
