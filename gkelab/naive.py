@@ -120,6 +120,8 @@ def _cilium(lab: Lab, cluster: Cluster) -> None:
     own = {"autoMount": {"enabled": True}}
     stock = {"bpf": own, "cgroup": own, "sysctlfix": {"enabled": True}}
     stock["operator"] = {"skipCRDCreation": False}
+    # No router of a VPC knows the pods' ranges here: the nodes know each other's.
+    stock["autoDirectNodeRoutes"] = True
     values = merge(cilium_values(lab, cluster), stock)
     _helm(lab, cluster, "cilium", "kube-system", values)
 

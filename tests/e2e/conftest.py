@@ -27,6 +27,7 @@ from gkelab.tools.kubectl import Kubectl, Object
 from gkelab.topology import Cluster, Node, Vm
 from tests.support import failure
 from tests.support.hubble import hubble_saw
+from tests.support.kube import asking
 from tests.support.namespace import Namespace
 from tests.support.probes import ContainerPlace
 from tests.support.running import Running, run_of, running
@@ -105,7 +106,7 @@ def cluster(lab: Lab) -> Cluster:
 @pytest.fixture(scope="session")
 def kubectl(lab: Lab, cluster: Cluster) -> Kubectl:
     """kubectl for the first cluster."""
-    return lab.kubectl(cluster.name)
+    return asking(lab.kubectl(cluster.name))
 
 
 @pytest.fixture(scope="session")

@@ -160,19 +160,19 @@ def _settle(
     clock: Clock | None,
 ) -> None:
     sizes: list[int] = []
+    ticking = clock or Clock()
 
     def enough() -> bool:
         data = child.stdout()
         if until_seen is not None:
             return len(data) >= 24 and until_seen(decode_pcap(data))
         sizes.append(len(data))
-        return len(sizes) > 2 and len(set(sizes[-3:])) == 1 and _caught_up(child, place, clock)
+        return len(sizes) > 2 and len(set(sizes[-3:])) == 1 and _caught_up(child, place, ticking)
 
-    clock = clock or Clock()
-    end = clock.now() + TIMEOUTS.capture_settle
+    end = ticking.now() + TIMEOUTS.capture_settle
     until(
         enough,
-        lambda done: done or clock.now() >= end,
+        lambda done: done or ticking.now() >= end,
         what="the capture's last packets",
         timeout=2 * TIMEOUTS.capture_settle,
         interval=0.05,
