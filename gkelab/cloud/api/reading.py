@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from gkelab.cloud.api import errors, operations
 from gkelab.cloud.api.fields import Body
@@ -99,11 +100,23 @@ class Reader:
         return aggregated(operations.NOUN, "operations", path, every, found)
 
     def _items(self, kind: Kind, scope: str | None = None) -> list[Item]:
-        fixed = self._fixed.get(kind.collection)
-        found = fixed.items() if fixed is not None else self._store.all(kind.collection)
         return [
-            (ref, kind.show(self._store, body)) for ref, body in found if scope in (None, ref.scope)
+            (ref, kind.show(self._store, body))
+            for ref, body in self._all(kind, scope)
+            if scope in (None, ref.scope)
         ]
+
+    def _all(self, kind: Kind, scope: str | None) -> Iterable[Item]:
+        """At least those of a scope (None: of all), as they are stored."""
+        if kind.catalog:
+            return kind.catalog.items(self.project, scope)
+        fixed = self._fixed.get(kind.collection)
+        return fixed.items() if fixed is not None else self._store.all(kind.collection)
+
+    def _named(self, kind: Kind, ref: Ref) -> Body | None:
+        if kind.catalog:
+            return kind.catalog.find(self.project, ref)
+        return self._fixed.get(kind.collection, {}).get(ref) or self._store.get(ref)
 
     def _found(self, kind: Kind, ref: Ref) -> tuple[Ref, Body]:
         """The resource of that name, or of that number, as it is stored."""
@@ -114,10 +127,9 @@ class Reader:
                 f"Invalid value '{ref.name}'. Values must match the following regular expression: "
                 f"'{PATH_NAME}'",
             )
-        fixed = self._fixed.get(kind.collection, {})
-        body = fixed.get(ref) or self._store.get(ref)
+        body = self._named(kind, ref)
         if body is None and ref.name.isdecimal():
-            for other, found in (*fixed.items(), *self._store.all(kind.collection)):
+            for other, found in self._all(kind, ref.scope):
                 if other.scope == ref.scope and found["id"] == ref.name:
                     return other, found
         if body is None:

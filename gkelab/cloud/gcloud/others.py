@@ -1,4 +1,4 @@
-"""gcloud's commands for addresses, operations, regions, zones and the project."""
+"""gcloud's commands for addresses, operations, machine types, regions, zones and the project."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ OPERATIONS = Group(
     ("regions", "zones", "global"),
     "table(name,operationType:label=TYPE,targetLink.scope():label=TARGET,"
     "httpErrorStatusCode:label=HTTP_STATUS,status,insertTime:label=TIMESTAMP)",
+)
+MACHINE_TYPES = Group(
+    "machine-types",
+    "machineTypes",
+    ("zones",),
+    "table(name,zone,guestCpus:label=CPUS,memoryMb:label=MEMORY_MB,"
+    "deprecated.state:label=DEPRECATED)",
 )
 REGIONS = Group("regions", "regions", ("",), "table(name,status,zones.basename():label=ZONES)")
 ZONES = Group("zones", "zones", ("",), "table(name,region.basename(),status)")
@@ -80,6 +87,7 @@ COMMANDS = [
     Command(
         "operations wait", "wait until operations are done", _wait, (NAMES, *places(OPERATIONS))
     ),
+    *usual(MACHINE_TYPES, "list", "describe"),
     *usual(REGIONS, "list", "describe"),
     *usual(ZONES, "list", "describe"),
     Command("project-info describe", "show the project", _project),

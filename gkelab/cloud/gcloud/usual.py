@@ -62,7 +62,7 @@ def _list(group: Group) -> Command:
             flags.append(PLACES["global"])
 
     def run(session: Session, args: argparse.Namespace) -> Answer:
-        found = [shown(body) for body in session.cloud.list_all(group.collection)]
+        found = [shown(body) for body in _found(session, group, args)]
         found = [body for body in found if _in_places(body, group, args)]
         if args.filter:
             meant = predicate(args.filter)
@@ -79,6 +79,15 @@ def _list(group: Group) -> Command:
         return Answer(found, group.table)
 
     return Command(f"{group.words} list", f"list {group.words}", run, tuple(flags))
+
+
+def _found(session: Session, group: Group, args: argparse.Namespace) -> list[Body]:
+    """At least those that are in the places that are said."""
+    zones = getattr(args, "zones", None)
+    if group.sorts != ("zones",) or not zones:
+        return session.cloud.list_all(group.collection)
+    scopes = {f"zones/{zone}" for zone in zones}
+    return [b for scope in scopes for b in session.cloud.list_of(group.collection, scope)]
 
 
 def _in_places(body: Body, group: Group, args: argparse.Namespace) -> bool:

@@ -18,6 +18,7 @@ TYPES = {
     "routes": compute_v1.Route,
     "instances": compute_v1.Instance,
     "addresses": compute_v1.Address,
+    "machineTypes": compute_v1.MachineType,
 }
 
 

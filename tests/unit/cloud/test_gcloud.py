@@ -306,6 +306,22 @@ def test_operations_and_places(gcloud: Gcloud) -> None:
     assert described(gcloud, "project-info describe")["name"] == PROJECT
 
 
+def test_machine_types(gcloud: Gcloud) -> None:
+    words = "compute machine-types list --zones=us-east1-b,us-east1-c"
+    assert good(gcloud, f"{words} --filter=name~^e2-m --sort-by=zone,memoryMb") == (
+        "NAME       ZONE        CPUS  MEMORY_MB  DEPRECATED\n"
+        "e2-micro   us-east1-b  2     1024\n"
+        "e2-medium  us-east1-b  2     4096\n"
+        "e2-micro   us-east1-c  2     1024\n"
+        "e2-medium  us-east1-c  2     4096\n"
+    )
+    said = "machine-types describe custom-2-4096 --zone=us-east1-b"
+    assert described(gcloud, said)["memoryMb"] == 4096
+    refused = gcloud("compute machine-types describe e2-huge --zone=us-east1-b")
+    assert (refused.code, "was not found" in refused.err) == (1, True)
+    assert "Underspecified" in gcloud("compute machine-types describe e2-medium").err
+
+
 def test_where_a_resource_is(gcloud: Gcloud) -> None:
     good(gcloud, NET, SUBNET)
     line = "compute instances create vm --subnet=us --no-address"

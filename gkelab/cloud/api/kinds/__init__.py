@@ -4,6 +4,7 @@ from gkelab.cloud.api.kinds import (
     addresses,
     firewalls,
     instances,
+    machine_types,
     networks,
     places,
     routes,
@@ -22,4 +23,6 @@ STORED: tuple[Kind, ...] = (
     instances.KIND,
     routes.KIND,
 )
-KINDS: dict[str, Kind] = {kind.collection: kind for kind in (*STORED, places.REGION, places.ZONE)}
+KINDS: dict[str, Kind] = {
+    kind.collection: kind for kind in (*STORED, places.REGION, places.ZONE, machine_types.KIND)
+}

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 
 from gkelab.cloud.api import errors, ranges
 from gkelab.cloud.api.fields import Body, ListOf, message
-from gkelab.cloud.api.kinds import firewalls, interfaces
+from gkelab.cloud.api.kinds import firewalls, interfaces, machine_types
 from gkelab.cloud.api.kinds.base import (
     Query,
     check_name,
@@ -14,7 +14,7 @@ from gkelab.cloud.api.kinds.base import (
     now,
     refuse_fingerprint,
 )
-from gkelab.cloud.api.links import Ref, last
+from gkelab.cloud.api.links import Ref
 from gkelab.cloud.api.store import View, Write
 
 TAGS = message(strings="fingerprint", lists="items")
@@ -70,14 +70,6 @@ def metadata(given: Body, path: str) -> Body:
     }
 
 
-def machine_type(value: str, zone: str, field: str) -> str:
-    """The link of a machine type; a VM of the lab is as large as its host lets it."""
-    name = last(value)
-    if "machineTypes/" not in value:
-        raise errors.invalid(field, value, "The URL is malformed.")
-    return f"{zone}/machineTypes/{check_name(name, field)}"
-
-
 def set_tags(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
     """Other tags; the fingerprint must be that of the current ones."""
     refuse_fingerprint(wanted.get("fingerprint"), body["tags"]["fingerprint"], "tags")
@@ -103,7 +95,8 @@ def set_machine_type(write: Write, ref: Ref, body: Body, wanted: Body, query: Qu
     field = "resource.machineType"
     if "machineType" not in wanted:
         raise errors.required(field)
-    return {**body, "machineType": machine_type(wanted["machineType"], body["zone"], field)}
+    link = machine_types.link(wanted["machineType"], ref.scope, write.project, field)
+    return {**body, "machineType": link}
 
 
 def set_deletion_protection(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from gkelab.cloud.api import errors
 from gkelab.cloud.api.fields import Body, ListOf, MapOf, message
 from gkelab.cloud.api.kinds import instance_actions as act
-from gkelab.cloud.api.kinds import interfaces
+from gkelab.cloud.api.kinds import interfaces, machine_types
 from gkelab.cloud.api.kinds.base import Action, Kind, Question, now
-from gkelab.cloud.api.links import Ref, last, scope_link
+from gkelab.cloud.api.links import Ref, last
 from gkelab.cloud.api.store import Write
 
 MESSAGE = message(
@@ -46,7 +46,6 @@ def _create(write: Write, ref: Ref, wanted: Body) -> Body:
         raise errors.invalid(
             "resource.zone", wanted["zone"], "Must be the zone of the request's URL."
         )
-    zone = scope_link(ref.scope, write.project)
     nics = interfaces.make(write, ref, wanted.get("networkInterfaces", []))
     return act.signed(
         {
@@ -57,7 +56,9 @@ def _create(write: Write, ref: Ref, wanted: Body) -> Body:
             "cpuPlatform": "Unknown CPU Platform",
             **wanted,
             "scheduling": {**SCHEDULING, **wanted.get("scheduling", {})},
-            "machineType": act.machine_type(wanted["machineType"], zone, "resource.machineType"),
+            "machineType": machine_types.link(
+                wanted["machineType"], ref.scope, write.project, "resource.machineType"
+            ),
             "metadata": act.metadata(wanted.get("metadata", {}), "resource.metadata"),
             "tags": act.tags(wanted.get("tags", {}), "resource.tags"),
             "networkInterfaces": nics,
