@@ -39,6 +39,7 @@ NOUNS = {
     ("zones", ""): ("Zone", "Zones"),
     ("projects", ""): ("Project", "Projects"),
     ("machineTypes", "zones"): ("MachineType", "MachineTypes"),
+    ("images", "global"): ("Image", "Images"),
 }
 # Whose aggregatedList tells of all scopes.
 _AGGREGATING = {"addresses": "regions", "operations": "global"}

@@ -109,9 +109,11 @@ class App:
         if not path.startswith(ROOT) or "" in parts:
             raise errors.ComputeError(404, "notFound", f"There is nothing at {path}.")
         _refuse_unknown(call.query)
-        if parts[:2] == [GLOBAL, "images"] and len(parts) > 2:
-            return _only_get(method, "images", partial(images.answer, project, parts[2:]))
-        if project not in (self._service.project, self._service.about["id"]):
+        if project == self._service.about["id"]:
+            project = self._service.project
+        if parts[:2] == [GLOBAL, "images"] and project in (self._service.project, *images.FAMILIES):
+            return self._images(method, project, parts[2:], call.query)
+        if project != self._service.project:
             raise errors.not_found(f"projects/{project}")
         if not parts:
             return _only_get(method, "projects", lambda: self._service.about)
@@ -133,6 +135,16 @@ class App:
         if len(rest) == 2:
             return self._resource(method, kind, ref, call)
         return self._method(method, "/".join(rest[2:]), kind, ref, call)
+
+    def _images(self, method: str, project: str, rest: Sequence[str], query: Query) -> Body:
+        """Those of Google's public projects, and of the lab's own, which has none."""
+        if not rest:
+            return _only_get(method, "images", lambda: self._service.images(project, query))
+        if len(rest) == 1:
+            return _only_get(method, "images", lambda: self._service.image(project, rest[0]))
+        if len(rest) == 2 and rest[0] == "family":
+            return _only_get(method, "images", lambda: self._service.newest(project, rest[1]))
+        raise errors.not_served(f"images.{'/'.join(rest[1:])}")
 
     def _place(self, method: str, parts: Sequence[str], query: Query) -> Body:
         kind = KINDS[parts[0]]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from gkelab.cloud.api import errors, operations
 from gkelab.cloud.api.fields import Body
-from gkelab.cloud.api.kinds import KINDS, STORED, Kind, places
+from gkelab.cloud.api.kinds import KINDS, STORED, Kind, images, places
 from gkelab.cloud.api.kinds.base import Query
 from gkelab.cloud.api.links import BASE, GLOBAL, Ref
 from gkelab.cloud.api.listing import Item, Paging, aggregated, listed, page
@@ -77,6 +77,30 @@ class Reader:
             **({"nextPageToken": token} if token else {}),
             "selfLink": BASE + path,
         }
+
+    def images(self, project: str, query: Query) -> Body:
+        """images.list of that project, which need not be the cloud's own."""
+        kind = images.KIND
+        items, token = page(self._images(project), Paging.of(query), kind.message.names)
+        path = f"projects/{project}/{GLOBAL}/{kind.collection}"
+        return listed(kind.noun, path, items, token)
+
+    def image(self, project: str, name: str) -> Body:
+        """images.get, by name or number."""
+        return self._image(project, name, lambda image: name in (image["name"], image["id"]))
+
+    def newest(self, project: str, family: str) -> Body:
+        """images.getFromFamily."""
+        return self._image(project, f"family/{family}", lambda image: image["family"] == family)
+
+    def _image(self, project: str, name: str, meant: Callable[[Body], bool]) -> Body:
+        for _, image in self._images(project):
+            if meant(image):
+                return image
+        raise errors.not_found(Ref(images.KIND.collection, GLOBAL, name).path(project))
+
+    def _images(self, project: str) -> Iterable[Item]:
+        return images.items(project, str(self.about["creationTimestamp"]))
 
     def operation(self, scope: str, name: str) -> Body:
         """An operation; also by its number."""

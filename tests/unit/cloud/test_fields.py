@@ -9,7 +9,7 @@ from google.cloud import compute_v1
 
 from gkelab.cloud.api import operations
 from gkelab.cloud.api.fields import ListOf, Message, Type, message
-from gkelab.cloud.api.kinds import KINDS
+from gkelab.cloud.api.kinds import KINDS, images
 
 TYPES = {
     "networks": compute_v1.Network,
@@ -61,6 +61,10 @@ def type_of(field: Any) -> str:
 @pytest.mark.parametrize("collection", TYPES)
 def test_a_kind_has_the_fields_of_googles_type(collection: str) -> None:
     assert compare(KINDS[collection].message, descriptor(TYPES[collection]), "resource") == []
+
+
+def test_images_have_the_fields_of_googles_type() -> None:
+    assert compare(images.KIND.message, descriptor(compute_v1.Image), "resource") == []
 
 
 def test_operations_have_the_fields_of_googles_type() -> None:

@@ -115,17 +115,6 @@ def listed(google: Google) -> list[compute_v1.Instance]:
     return list(google.instances.list(project=PROJECT, zone=ZONE))
 
 
-def test_the_newest_image_of_a_family(google: Google, http: Http) -> None:
-    """Google's samples ask for one before they make an instance."""
-    image = google.images.get_from_family(project="debian-cloud", family="debian-12")
-    assert image.self_link.endswith("/projects/debian-cloud/global/images/debian-12-lab")
-    assert google.images.get(project="debian-cloud", image=image.name) == image
-    with pytest.raises(exceptions.NotFound):
-        google.images.get(project="debian-cloud", image="debian-12-v1")
-    for path in ("global/images", "global/images/family/a/b"):
-        assert http("GET", path)["error"]["code"] == 501
-
-
 def test_a_full_subnet(http: Http) -> None:
     made.base(http)
     made.make(http, "subnetworks", name="small", ipCidrRange="10.9.0.0/29", secondaryIpRanges=[])
