@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gkelab.cloud.api import errors
 from gkelab.cloud.api.fields import Body, ListOf, MapOf, message
+from gkelab.cloud.api.kinds import disks, interfaces, machine_types
 from gkelab.cloud.api.kinds import instance_actions as act
-from gkelab.cloud.api.kinds import interfaces, machine_types
 from gkelab.cloud.api.kinds.base import Action, Kind, Question, now
 from gkelab.cloud.api.links import Ref, last
 from gkelab.cloud.api.store import Write
@@ -16,14 +16,15 @@ MESSAGE = message(
     bools="canIpForward deletionProtection",
     lists="resourcePolicies",
     # Kept and shown: nothing in the lab depends on them.
-    anys="disks serviceAccounts guestAccelerators shieldedInstanceConfig"
+    anys="serviceAccounts shieldedInstanceConfig"
     " shieldedInstanceIntegrityPolicy confidentialInstanceConfig displayDevice"
     " reservationAffinity advancedMachineFeatures networkPerformanceConfig",
     output="params status statusMessage cpuPlatform startRestricted lastStartTimestamp"
     " lastStopTimestamp lastSuspendedTimestamp resourceStatus satisfiesPzs satisfiesPzi"
     " localSsdEncryptionMode",
-    absent="privateIpv6GoogleAccess sourceMachineImage sourceMachineImageEncryptionKey"
-    " instanceEncryptionKey workloadIdentityConfig",
+    absent="guestAccelerators privateIpv6GoogleAccess sourceMachineImage"
+    " sourceMachineImageEncryptionKey instanceEncryptionKey workloadIdentityConfig",
+    disks=disks.DISKS,
     labels=MapOf(),
     metadata=act.METADATA,
     tags=act.TAGS,
@@ -47,6 +48,7 @@ def _create(write: Write, ref: Ref, wanted: Body) -> Body:
             "resource.zone", wanted["zone"], "Must be the zone of the request's URL."
         )
     nics = interfaces.make(write, ref, wanted.get("networkInterfaces", []))
+    attached = disks.make(wanted.get("disks", []), write.project)
     return act.signed(
         {
             "description": "",
@@ -55,6 +57,7 @@ def _create(write: Write, ref: Ref, wanted: Body) -> Body:
             "startRestricted": False,
             "cpuPlatform": "Unknown CPU Platform",
             **wanted,
+            **({"disks": attached} if attached else {}),
             "scheduling": {**SCHEDULING, **wanted.get("scheduling", {})},
             "machineType": machine_types.link(
                 wanted["machineType"], ref.scope, write.project, "resource.machineType"
