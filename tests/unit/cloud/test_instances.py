@@ -219,6 +219,52 @@ def test_update_changes_an_instance_as_a_whole(google: Google, http: Http) -> No
         google.instances.update(**VM, instance_resource=wanted)
 
 
+def test_update_changes_the_machine_type_of_a_stopped_instance(google: Google, http: Http) -> None:
+    """As samples do to give an instance more memory."""
+    made.base(http)
+    made.make(http, "instances", disks=[{"boot": True, "diskSizeGb": "10"}], hostname="vm.lab")
+    wanted = vm(google)
+    wanted.machine_type = wanted.machine_type.replace("e2-medium", "n2-custom-2-8192")
+    with pytest.raises(exceptions.BadRequest, match="must be stopped"):
+        google.instances.update(**VM, instance_resource=wanted)
+    google.instances.stop(**VM).result()
+    wanted = vm(google)
+    wanted.machine_type = wanted.machine_type.replace("e2-medium", "n2-huge")
+    with pytest.raises(exceptions.BadRequest, match="Machine type with name 'n2-huge' does not"):
+        google.instances.update(**VM, instance_resource=wanted)
+    wanted.machine_type = wanted.machine_type.replace("n2-huge", "n2-custom-2-8192")
+    wanted.service_accounts = [{"email": "default", "scopes": ["a"]}]
+    wanted.scheduling.automatic_restart = False
+    google.instances.update(**VM, instance_resource=wanted).result()
+    after = vm(google)
+    assert after.machine_type.endswith(f"/zones/{ZONE}/machineTypes/n2-custom-2-8192")
+    assert (after.disks, after.hostname) == (wanted.disks, "vm.lab")
+    assert (after.service_accounts[0].email, after.scheduling.automatic_restart) == (
+        "default",
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hostname", "other.lab"),
+        ("disks", [{"boot": True}, {}]),
+        ("networkInterfaces", [{"subnetwork": f"regions/{REGION}/subnetworks/us"}]),
+    ],
+)
+def test_what_update_does_not_change_is_refused(http: Http, field: str, value: Any) -> None:
+    made.base(http, "instances")
+    path = f"zones/{ZONE}/instances/vm"
+    wanted = http("GET", path) | {field: value}
+    error = http("PUT", path, wanted)["error"]
+    assert error["message"].endswith(
+        f"'resource.{field}': ''. Updating this field is not supported."
+    )
+    del wanted[field]
+    assert http("PUT", path, wanted)["status"] == "DONE"
+
+
 def test_a_protected_instance_stays(google: Google, http: Http) -> None:
     made.base(http)
     made.make(http, "instances", deletionProtection=True)

@@ -14,8 +14,8 @@ from gkelab.cloud.api.kinds.base import (
     Query,
     fingerprint,
     linked,
-    refuse_fingerprint,
     refuse_in_use,
+    refuse_labels,
 )
 from gkelab.cloud.api.links import GLOBAL, Ref
 from gkelab.cloud.api.store import View, Write
@@ -148,7 +148,7 @@ def _show(view: View, body: Body) -> Body:
 
 
 def _set_labels(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
-    refuse_fingerprint(wanted.get("labelFingerprint"), body["labelFingerprint"], "labels")
+    refuse_labels(wanted.get("labelFingerprint"), body["labelFingerprint"])
     own = {key: value for key, value in body.items() if key != "labels"}
     labels = wanted.get("labels")
     return _signed({**own, **({"labels": labels} if labels else {})})

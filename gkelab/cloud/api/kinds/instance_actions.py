@@ -13,6 +13,7 @@ from gkelab.cloud.api.kinds.base import (
     fingerprint,
     now,
     refuse_fingerprint,
+    refuse_labels,
 )
 from gkelab.cloud.api.links import Ref
 from gkelab.cloud.api.store import View, Write
@@ -29,6 +30,7 @@ SCHEDULING = message(
     " onInstanceStopAction preemptionNoticeDuration",
 )
 MOST_TAGS = 64
+MACHINE_TYPE = "resource.machineType"
 # What updateNetworkInterface may change of one.
 NIC_CHANGES = ("aliasIpRanges",)
 
@@ -78,7 +80,7 @@ def set_tags(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> 
 
 def set_labels(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
     """Other labels; the fingerprint must be that of the current ones."""
-    refuse_fingerprint(wanted.get("labelFingerprint"), body["labelFingerprint"], "labels")
+    refuse_labels(wanted.get("labelFingerprint"), body["labelFingerprint"])
     return signed({**body, "labels": wanted.get("labels", {})})
 
 
@@ -90,13 +92,16 @@ def set_metadata(write: Write, ref: Ref, body: Body, wanted: Body, query: Query)
 
 def set_machine_type(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
     """Another machine type, of a stopped instance."""
+    if "machineType" not in wanted:
+        raise errors.required(MACHINE_TYPE)
+    return {**body, "machineType": other_machine_type(write, ref, body, wanted["machineType"])}
+
+
+def other_machine_type(write: Write, ref: Ref, body: Body, value: str) -> str:
+    """The link of the machine type that an instance is to have. ComputeError while it runs."""
     if body["status"] != "TERMINATED":
         raise errors.bad_request("Instance must be stopped before its machine type is changed.")
-    field = "resource.machineType"
-    if "machineType" not in wanted:
-        raise errors.required(field)
-    link = machine_types.link(wanted["machineType"], ref.scope, write.project, field)
-    return {**body, "machineType": link}
+    return machine_types.link(value, ref.scope, write.project, MACHINE_TYPE)
 
 
 def set_deletion_protection(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
@@ -145,7 +150,7 @@ def update_interface(write: Write, ref: Ref, body: Body, wanted: Body, query: Qu
     index, nic = _interface(body, query)
     refuse_fingerprint(wanted.get("fingerprint"), nic["fingerprint"], "network interface")
     for field, value in wanted.items():
-        if field not in (*NIC_CHANGES, "fingerprint") and not _same(value, nic.get(field)):
+        if field not in (*NIC_CHANGES, "fingerprint") and not same(value, nic.get(field)):
             raise errors.invalid(f"resource.{field}", "", "Updating this field is not supported.")
     parsed = Ref.parse(nic["subnetwork"])
     subnet = write.get(parsed[1]) if parsed else None
@@ -157,11 +162,17 @@ def update_interface(write: Write, ref: Ref, body: Body, wanted: Body, query: Qu
     return _with(body, index, {**own, **({"aliasIpRanges": aliases} if aliases else {})})
 
 
-def _same(wanted: object, current: object) -> bool:
-    """Whether two values are one, or links to one thing."""
+def same(wanted: object, current: object) -> bool:
+    """Whether two values are one, or links to one thing, however deep they are."""
     if isinstance(wanted, str) and isinstance(current, str):
         first, second = Ref.parse(wanted), Ref.parse(current)
         return wanted == current or bool(first and second and first[1] == second[1])
+    if isinstance(wanted, list) and isinstance(current, list):
+        return len(wanted) == len(current) and all(map(same, wanted, current))
+    if isinstance(wanted, dict) and isinstance(current, dict):
+        return wanted.keys() == current.keys() and all(
+            same(value, current[key]) for key, value in wanted.items()
+        )
     return wanted == current
 
 

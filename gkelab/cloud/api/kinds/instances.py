@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gkelab.cloud.api import errors
-from gkelab.cloud.api.fields import Body, ListOf, MapOf, message
+from gkelab.cloud.api.fields import Body, ListOf, MapOf, check, message
 from gkelab.cloud.api.kinds import disks, interfaces, machine_types
 from gkelab.cloud.api.kinds import instance_actions as act
 from gkelab.cloud.api.kinds.base import Action, Kind, Question, now
@@ -71,11 +71,33 @@ def _create(write: Write, ref: Ref, wanted: Body) -> Body:
     )
 
 
+# What update may change of what the lab keeps and shows.
+KEPT = (
+    *("minCpuPlatform", "keyRevocationActionType", "resourcePolicies", "serviceAccounts"),
+    *("shieldedInstanceConfig", "shieldedInstanceIntegrityPolicy", "confidentialInstanceConfig"),
+    *("displayDevice", "reservationAffinity", "advancedMachineFeatures"),
+    "networkPerformanceConfig",
+)
+# What it may not: a request that says another thing is refused.
+LASTING = ("hostname", "zone", "disks", "networkInterfaces")
+
+
 def _change(write: Write, ref: Ref, old: Body, wanted: Body) -> Body:
-    """instances.update: what the lab lets change of an instance as a whole."""
+    """instances.update: what Compute lets change of an instance as a whole (docs
+    compute/docs/instances/update-instance-properties), as far as the lab has it."""
+    current = check({field: old[field] for field in LASTING if field in old}, MESSAGE, "resource")
+    for field in LASTING:
+        if field in wanted and not act.same(wanted[field], current.get(field)):
+            raise errors.invalid(f"resource.{field}", "", "Updating this field is not supported.")
+    left = {key: value for key, value in old.items() if key not in KEPT}
+    link = wanted.get("machineType", old["machineType"])
+    if not act.same(link, old["machineType"]):
+        left["machineType"] = act.other_machine_type(write, ref, old, link)
     return act.signed(
         {
-            **old,
+            **left,
+            **{field: wanted[field] for field in KEPT if field in wanted},
+            "scheduling": {**old["scheduling"], **wanted.get("scheduling", {})},
             "canIpForward": wanted.get("canIpForward", False),
             "deletionProtection": wanted.get("deletionProtection", False),
             "description": wanted.get("description", ""),
