@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from gkelab.cloud.api import errors, masks
 from gkelab.cloud.api.fields import Body
-from gkelab.cloud.api.kinds import KINDS, Kind, images, places
+from gkelab.cloud.api.kinds import BATCHES, KINDS, Kind, images, places
 from gkelab.cloud.api.kinds.base import Query
 from gkelab.cloud.api.links import GLOBAL, Ref
 from gkelab.cloud.api.service import Call, Service
@@ -131,6 +131,9 @@ class App:
             raise errors.not_served(rest[0])
         if len(rest) == 1:
             return self._collection(method, kind, scope, call)
+        batch = BATCHES.get((rest[0], rest[1]))
+        if batch and (method, len(rest)) == ("POST", 2):
+            return self._service.batch(batch, rest[0], scope, call)
         ref = Ref(kind.collection, scope, rest[1])
         if len(rest) == 2:
             return self._resource(method, kind, ref, call)

@@ -2,6 +2,7 @@
 
 from gkelab.cloud.api.kinds import (
     addresses,
+    bulk,
     firewalls,
     instances,
     machine_types,
@@ -10,9 +11,9 @@ from gkelab.cloud.api.kinds import (
     routes,
     subnetworks,
 )
-from gkelab.cloud.api.kinds.base import Kind
+from gkelab.cloud.api.kinds.base import Batch, Kind
 
-__all__ = ["KINDS", "STORED", "Kind"]
+__all__ = ["BATCHES", "KINDS", "STORED", "Batch", "Kind"]
 
 # In the order in which they can be made: none needs one that comes later.
 STORED: tuple[Kind, ...] = (
@@ -26,3 +27,5 @@ STORED: tuple[Kind, ...] = (
 KINDS: dict[str, Kind] = {
     kind.collection: kind for kind in (*STORED, places.REGION, places.ZONE, machine_types.KIND)
 }
+# Methods of a collection as a whole, by it and their name.
+BATCHES: dict[tuple[str, str], Batch] = {(instances.KIND.collection, bulk.BATCH.name): bulk.BATCH}

@@ -47,6 +47,24 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Made:
+    """What came of a batch: the resources, and how many were asked for."""
+
+    bodies: tuple[Body, ...]
+    asked: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A method of a collection that makes many resources of it at once. `run` makes them from
+    the write, the scope and the checked request."""
+
+    name: str
+    run: Callable[[Write, str, Body], Made]
+    message: Message
+
+
+@dataclass(frozen=True)
 class Catalog:
     """What is there though nobody made it: nothing of it is stored. `items` answers, for a
     project, those of a scope (None: of all), `find` the one of a place."""
