@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gkelab.cloud.api import errors
-from gkelab.cloud.api.fields import Body, MapOf, message
+from gkelab.cloud.api.fields import Body, MapOf, Message, message
 from gkelab.cloud.api.kinds import instances, machine_types
 from gkelab.cloud.api.kinds.base import Batch, Made, add, check_name
 from gkelab.cloud.api.links import Ref
@@ -27,11 +27,14 @@ _OWN = frozenset(
         *("displayDevice", "shieldedInstanceIntegrityPolicy"),
     )
 )
-_INSTANCE = instances.MESSAGE
-PROPERTIES = message(
-    absent="guestAccelerators localSsdEncryptionMode privateIpv6GoogleAccess resourceManagerTags"
-    " workloadIdentityConfig",
-    **{name: spec for name, spec in _INSTANCE.fields.items() if name not in _OWN},
+PROPERTIES = Message(
+    {name: spec for name, spec in instances.MESSAGE.fields.items() if name not in _OWN},
+    absent=frozenset(
+        (
+            *("guestAccelerators", "localSsdEncryptionMode", "privateIpv6GoogleAccess"),
+            *("resourceManagerTags", "workloadIdentityConfig"),
+        )
+    ),
 )
 MESSAGE = message(
     strings="namePattern",

@@ -90,7 +90,7 @@ def _change(write: Write, ref: Ref, old: Body, wanted: Body) -> Body:
         if field in wanted and not act.same(wanted[field], current.get(field)):
             raise errors.invalid(f"resource.{field}", "", "Updating this field is not supported.")
     left = {key: value for key, value in old.items() if key not in KEPT}
-    link = wanted.get("machineType", old["machineType"])
+    link = str(wanted.get("machineType", old["machineType"]))
     if not act.same(link, old["machineType"]):
         left["machineType"] = act.other_machine_type(write, ref, old, link)
     return act.signed(
