@@ -265,6 +265,17 @@ def test_what_update_does_not_change_is_refused(http: Http, field: str, value: A
     assert http("PUT", path, wanted)["status"] == "DONE"
 
 
+def test_labels_that_can_be(http: Http) -> None:
+    """Without a value, and in scripts that have no cases, too."""
+    made.base(http)
+    labels = {"owner": "", "goog-gke-node": "a_1-b", "\u6240\u6709": "\u7f51"}
+    assert made.make(http, "instances", labels=labels)["labels"] == labels
+    path = f"{made.PLACES['instances']}/vm/setLabels"
+    known = http("GET", f"{made.PLACES['instances']}/vm")["labelFingerprint"]
+    wrong = {"labels": {"A": "b"}, "labelFingerprint": known}
+    assert "Label key 'A' violates" in http("POST", path, wrong)["error"]["message"]
+
+
 def test_a_protected_instance_stays(google: Google, http: Http) -> None:
     made.base(http)
     made.make(http, "instances", deletionProtection=True)

@@ -212,14 +212,6 @@ def refuse_fingerprint(given: object, current: object, what: str) -> None:
         )
 
 
-def refuse_labels(given: object, current: object) -> None:
-    """Raise conditionNotMet unless the client has seen the current labels."""
-    if given != current:
-        raise errors.condition_not_met(
-            "Labels fingerprint either invalid or resource labels have changed"
-        )
-
-
 def refuse_in_use(noun: str, ref: Ref, project: str, users: Iterator[Body]) -> None:
     """Raise for the first resource that uses this one."""
     for user in users:

@@ -6,14 +6,13 @@ from ipaddress import IPv4Network
 
 from gkelab.cloud.api import errors, ranges
 from gkelab.cloud.api.fields import Body, ListOf, message
-from gkelab.cloud.api.kinds import firewalls, interfaces, machine_types
+from gkelab.cloud.api.kinds import firewalls, interfaces, labels, machine_types
 from gkelab.cloud.api.kinds.base import (
     Query,
     check_name,
     fingerprint,
     now,
     refuse_fingerprint,
-    refuse_labels,
 )
 from gkelab.cloud.api.links import Ref
 from gkelab.cloud.api.store import View, Write
@@ -36,13 +35,15 @@ NIC_CHANGES = ("aliasIpRanges",)
 
 
 def signed(body: Body) -> Body:
-    """The instance with the fingerprint of its labels, if it has any."""
-    labels = body.get("labels", {})
+    """The instance with the fingerprint of its labels, if it has any. ComputeError when they
+    cannot be."""
+    own = body.get("labels", {})
+    labels.check(own)
     left = {key: value for key, value in body.items() if key not in ("labels", "labelFingerprint")}
     return {
         **left,
-        **({"labels": labels} if labels else {}),
-        "labelFingerprint": fingerprint(labels),
+        **({"labels": own} if own else {}),
+        "labelFingerprint": fingerprint(own),
     }
 
 
@@ -80,7 +81,7 @@ def set_tags(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> 
 
 def set_labels(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
     """Other labels; the fingerprint must be that of the current ones."""
-    refuse_labels(wanted.get("labelFingerprint"), body["labelFingerprint"])
+    labels.refuse_stale(wanted.get("labelFingerprint"), body["labelFingerprint"])
     return signed({**body, "labels": wanted.get("labels", {})})
 
 

@@ -6,8 +6,8 @@ from gkelab.cloud.api import errors
 from gkelab.cloud.api.fields import Body, ListOf, MapOf, check, message
 from gkelab.cloud.api.kinds import disks, interfaces, machine_types
 from gkelab.cloud.api.kinds import instance_actions as act
-from gkelab.cloud.api.kinds.base import Action, Kind, Question, now
-from gkelab.cloud.api.links import Ref, last
+from gkelab.cloud.api.kinds.base import Action, Kind, Question, check_name, now
+from gkelab.cloud.api.links import NAME, Ref, last
 from gkelab.cloud.api.store import Write
 
 MESSAGE = message(
@@ -40,6 +40,12 @@ SCHEDULING = {
 }
 
 
+# Labels of RFC 1035 with dots between them (docs compute/docs/instances/custom-hostname-vm).
+HOSTNAME = rf"{NAME}(?:\.{NAME})*"
+# The kernel's limit, under which a container's is; Compute's is 253.
+LONGEST_HOSTNAME = 64
+
+
 def _create(write: Write, ref: Ref, wanted: Body) -> Body:
     if "machineType" not in wanted:
         raise errors.required("resource.machineType")
@@ -47,6 +53,14 @@ def _create(write: Write, ref: Ref, wanted: Body) -> Body:
         raise errors.invalid(
             "resource.zone", wanted["zone"], "Must be the zone of the request's URL."
         )
+    if "hostname" in wanted:
+        check_name(wanted["hostname"], "resource.hostname", HOSTNAME)
+        if len(wanted["hostname"]) > LONGEST_HOSTNAME:
+            raise errors.invalid(
+                "resource.hostname",
+                wanted["hostname"],
+                f"The local cloud's VMs have hostnames of at most {LONGEST_HOSTNAME} characters.",
+            )
     nics = interfaces.make(write, ref, wanted.get("networkInterfaces", []))
     attached = disks.make(wanted.get("disks", []), write.project)
     return act.signed(
