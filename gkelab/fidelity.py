@@ -299,7 +299,7 @@ CLAIMS: tuple[Claim, ...] = (
         f"{DOCS}compute/docs/reference/rest/v1",
         "approximated",
         "a local server of networks, subnetworks, routes, firewalls, instances, addresses and "
-        "operations, for Google's own client library",
+        "operations, with catalogues of machine types and images, for Google's own client library",
         "no other kinds; operations are done when they are answered; a subnet made after `up` is "
         "kept and has no packets, which `invoke status` says",
         (

@@ -38,6 +38,8 @@ NOUNS = {
     ("regions", ""): ("Region", "Regions"),
     ("zones", ""): ("Zone", "Zones"),
     ("projects", ""): ("Project", "Projects"),
+    ("machineTypes", "zones"): ("MachineType", "MachineTypes"),
+    ("images", "global"): ("Image", "Images"),
 }
 # Whose aggregatedList tells of all scopes.
 _AGGREGATING = {"addresses": "regions", "operations": "global"}
@@ -90,7 +92,8 @@ class Cloud:
         sort = _AGGREGATING.get(collection, sorts[0])
         said = {"filter": filter} if filter else {}
         pages = self._call("aggregated_list", collection, sort, said)
-        return [_plain(item) for _, scoped in pages for item in getattr(scoped, collection)]
+        field = "machine_types" if collection == "machineTypes" else collection
+        return [_plain(item) for _, scoped in pages for item in getattr(scoped, field)]
 
     def insert(self, collection: str, scope: str, body: Body) -> Body:
         """Make a resource; the operation."""

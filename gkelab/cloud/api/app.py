@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from gkelab.cloud.api import errors, masks
 from gkelab.cloud.api.fields import Body
-from gkelab.cloud.api.kinds import KINDS, Kind, images, places
+from gkelab.cloud.api.kinds import BATCHES, KINDS, Kind, images, places
 from gkelab.cloud.api.kinds.base import Query
 from gkelab.cloud.api.links import GLOBAL, Ref
 from gkelab.cloud.api.service import Call, Service
@@ -109,9 +109,11 @@ class App:
         if not path.startswith(ROOT) or "" in parts:
             raise errors.ComputeError(404, "notFound", f"There is nothing at {path}.")
         _refuse_unknown(call.query)
-        if parts[:2] == [GLOBAL, "images"] and len(parts) > 2:
-            return _only_get(method, "images", partial(images.answer, project, parts[2:]))
-        if project not in (self._service.project, self._service.about["id"]):
+        if project == self._service.about["id"]:
+            project = self._service.project
+        if parts[:2] == [GLOBAL, "images"] and project in (self._service.project, *images.FAMILIES):
+            return self._images(method, project, parts[2:], call.query)
+        if project != self._service.project:
             raise errors.not_found(f"projects/{project}")
         if not parts:
             return _only_get(method, "projects", lambda: self._service.about)
@@ -129,10 +131,23 @@ class App:
             raise errors.not_served(rest[0])
         if len(rest) == 1:
             return self._collection(method, kind, scope, call)
+        batch = BATCHES.get((rest[0], rest[1]))
+        if batch and (method, len(rest)) == ("POST", 2):
+            return self._service.batch(batch, rest[0], scope, call)
         ref = Ref(kind.collection, scope, rest[1])
         if len(rest) == 2:
             return self._resource(method, kind, ref, call)
         return self._method(method, "/".join(rest[2:]), kind, ref, call)
+
+    def _images(self, method: str, project: str, rest: Sequence[str], query: Query) -> Body:
+        """Those of Google's public projects, and of the lab's own, which has none."""
+        if not rest:
+            return _only_get(method, "images", lambda: self._service.images(project, query))
+        if len(rest) == 1:
+            return _only_get(method, "images", lambda: self._service.image(project, rest[0]))
+        if len(rest) == 2 and rest[0] == "family":
+            return _only_get(method, "images", lambda: self._service.newest(project, rest[1]))
+        raise errors.not_served(f"images.{'/'.join(rest[1:])}")
 
     def _place(self, method: str, parts: Sequence[str], query: Query) -> Body:
         kind = KINDS[parts[0]]

@@ -51,7 +51,9 @@ class ListOf:
 
 @dataclass(frozen=True)
 class MapOf:
-    """Free keys, strings as values: labels."""
+    """Free keys, values all of one kind: strings, as labels have, unless another is said."""
+
+    item: Spec = Type.STRING
 
 
 Spec = Type | Message | ListOf | MapOf
@@ -98,10 +100,16 @@ def _checked(value: object, spec: Spec, path: str) -> object:
             raise _mistyped(value, "a list", path)
         return [_checked(item, spec.item, f"{path}[{i}]") for i, item in enumerate(value)]
     if isinstance(spec, MapOf):
-        if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-            raise _mistyped(value, "a map of strings", path)
-        return dict(value)
+        return _map(value, spec.item, path)
     return _plain(value, spec, path)
+
+
+def _map(value: object, item: Spec, path: str) -> Body:
+    if not isinstance(value, dict):
+        raise _mistyped(value, "a map", path)
+    if item is Type.STRING and not all(isinstance(v, str) for v in value.values()):
+        raise _mistyped(value, "a map of strings", path)
+    return {key: _checked(one, item, f"{path}['{key}']") for key, one in value.items()}
 
 
 def _message(value: object, spec: Message, path: str) -> Body:

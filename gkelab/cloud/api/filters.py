@@ -7,10 +7,12 @@ are not mixed. The documents of any list method describe both.
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from gkelab.cloud import expressions
@@ -21,6 +23,7 @@ from gkelab.cloud.expressions import AIP_160, ExpressionError, Node, Term
 
 Predicate = Callable[[Body], bool]
 
+LABELS = "labels."
 _KEY = r"(?P<key>[A-Za-z_][\w.\-]*)\s+(?P<operator>eq|ne)\s+"
 _REGULAR = re.compile(_KEY + r"(?P<value>.+?)\s*", re.DOTALL)
 _IN_PARENTHESES = re.compile(rf"\s*\(\s*{_KEY}(?P<value>\"[^\"]*\"|'[^']*'|[^()]*?)\s*\)\s*")
@@ -130,7 +133,10 @@ def _wildcard(wanted: str) -> re.Pattern[str]:
 
 
 def _has(body: Body, key: str, found: list[object], wanted: str) -> bool:
-    """AIP-160's `:`: `*` asks whether there is anything; else a part of the value, or a key."""
+    """AIP-160's `:`: `*` asks whether there is anything (a label may be empty, and is there);
+    else a part of the value, or a key."""
+    if wanted == "*" and key.startswith(LABELS):
+        return bool(found)
     if wanted == "*":
         return any(value not in (None, "", {}) for value in values(body, key))
     for value in values(body, key):
@@ -143,9 +149,16 @@ def _has(body: Body, key: str, found: list[object], wanted: str) -> bool:
 
 
 def _ordered(value: object, sign: str, wanted: str) -> bool:
-    """Numbers by size, all else as text: times are written so that this is their order."""
-    compare = _ORDERING[sign]
-    try:
-        return compare(float(_text(value)), float(wanted))
-    except ValueError:
-        return compare(_text(value), wanted)
+    """Numbers by size, times by the moment that they are, wherever; all else as text, as the
+    beginnings of times (2026, 2026-01) are."""
+    compare, text = _ORDERING[sign], _text(value)
+    for read in (float, _moment):
+        with contextlib.suppress(ValueError):
+            return compare(read(text), read(wanted))
+    return compare(text, wanted)
+
+
+def _moment(text: str) -> datetime:
+    """A time in RFC 3339; one that says no zone is UTC's."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

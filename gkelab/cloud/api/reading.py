@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 
 from gkelab.cloud.api import errors, operations
 from gkelab.cloud.api.fields import Body
-from gkelab.cloud.api.kinds import KINDS, STORED, Kind, places
+from gkelab.cloud.api.kinds import KINDS, STORED, Kind, images, places
 from gkelab.cloud.api.kinds.base import Query
 from gkelab.cloud.api.links import BASE, GLOBAL, Ref
 from gkelab.cloud.api.listing import Item, Paging, aggregated, listed, page
@@ -77,6 +78,30 @@ class Reader:
             "selfLink": BASE + path,
         }
 
+    def images(self, project: str, query: Query) -> Body:
+        """images.list of that project, which need not be the cloud's own."""
+        kind = images.KIND
+        items, token = page(self._images(project), Paging.of(query), kind.message.names)
+        path = f"projects/{project}/{GLOBAL}/{kind.collection}"
+        return listed(kind.noun, path, items, token)
+
+    def image(self, project: str, name: str) -> Body:
+        """images.get, by name or number."""
+        return self._image(project, name, lambda image: name in (image["name"], image["id"]))
+
+    def newest(self, project: str, family: str) -> Body:
+        """images.getFromFamily."""
+        return self._image(project, f"family/{family}", lambda image: image["family"] == family)
+
+    def _image(self, project: str, name: str, meant: Callable[[Body], bool]) -> Body:
+        for _, image in self._images(project):
+            if meant(image):
+                return image
+        raise errors.not_found(Ref(images.KIND.collection, GLOBAL, name).path(project))
+
+    def _images(self, project: str) -> Iterable[Item]:
+        return images.items(project, str(self.about["creationTimestamp"]))
+
     def operation(self, scope: str, name: str) -> Body:
         """An operation; also by its number."""
         ref = Ref("operations", scope, name)
@@ -99,11 +124,23 @@ class Reader:
         return aggregated(operations.NOUN, "operations", path, every, found)
 
     def _items(self, kind: Kind, scope: str | None = None) -> list[Item]:
-        fixed = self._fixed.get(kind.collection)
-        found = fixed.items() if fixed is not None else self._store.all(kind.collection)
         return [
-            (ref, kind.show(self._store, body)) for ref, body in found if scope in (None, ref.scope)
+            (ref, kind.show(self._store, body))
+            for ref, body in self._all(kind, scope)
+            if scope in (None, ref.scope)
         ]
+
+    def _all(self, kind: Kind, scope: str | None) -> Iterable[Item]:
+        """At least those of a scope (None: of all), as they are stored."""
+        if kind.catalog:
+            return kind.catalog.items(self.project, scope)
+        fixed = self._fixed.get(kind.collection)
+        return fixed.items() if fixed is not None else self._store.all(kind.collection)
+
+    def _named(self, kind: Kind, ref: Ref) -> Body | None:
+        if kind.catalog:
+            return kind.catalog.find(self.project, ref)
+        return self._fixed.get(kind.collection, {}).get(ref) or self._store.get(ref)
 
     def _found(self, kind: Kind, ref: Ref) -> tuple[Ref, Body]:
         """The resource of that name, or of that number, as it is stored."""
@@ -114,10 +151,9 @@ class Reader:
                 f"Invalid value '{ref.name}'. Values must match the following regular expression: "
                 f"'{PATH_NAME}'",
             )
-        fixed = self._fixed.get(kind.collection, {})
-        body = fixed.get(ref) or self._store.get(ref)
+        body = self._named(kind, ref)
         if body is None and ref.name.isdecimal():
-            for other, found in (*fixed.items(), *self._store.all(kind.collection)):
+            for other, found in self._all(kind, ref.scope):
                 if other.scope == ref.scope and found["id"] == ref.name:
                     return other, found
         if body is None:

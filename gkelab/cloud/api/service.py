@@ -11,6 +11,7 @@ from typing import Any
 from gkelab.cloud.api import errors, operations
 from gkelab.cloud.api.fields import Body, check
 from gkelab.cloud.api.kinds.base import (
+    Batch,
     Kind,
     Query,
     add,
@@ -118,6 +119,19 @@ class Service(Reader):
         own = action.run(job.write, ref, old, said, call.query)
         return self._put(job, kind, ref, old, own)
 
+    def batch(self, batch: Batch, collection: str, scope: str, call: Call) -> Body:
+        """Make many resources at once; the operation of them all."""
+        try:
+            job = self._begin(batch.name, f"{scope}/{collection}", call)
+        except _Repeated as before:
+            return before.operation
+        wanted = check({} if call.raw is None else call.raw, batch.message, "resource")
+        made = batch.run(job.write, scope, wanted)
+        request_id = job.request.id if job.request else ""
+        told = operations.of_many(batch.name, scope, self.project, made, request_id)
+        self._store.commit(job.write, told, job.request)
+        return told[0][1]
+
     def forget(self, scope: str, name: str) -> None:
         """Delete an operation; what it did stays."""
         body = self.operation(scope, name)
@@ -132,7 +146,7 @@ class Service(Reader):
     def _commit(self, job: _Job, ref: Ref, body: Body) -> Body:
         request_id = job.request.id if job.request else ""
         operation = operations.done(job.verb, ref, body["id"], self.project, request_id)
-        self._store.commit(job.write, operation, job.request)
+        self._store.commit(job.write, [operation], job.request)
         return operation[1]
 
     def _begin(self, verb: str, path: str, call: Call) -> _Job:

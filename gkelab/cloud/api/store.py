@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -152,12 +152,15 @@ class Store(View):
         """When the database was made: microseconds since 1970."""
         return int(self._meta("created"))
 
-    def commit(self, write: Write, operation: tuple[Ref, Body], request: Request | None) -> None:
-        """Make a write and its operation so, both or neither; the generation goes up by one."""
+    def commit(
+        self, write: Write, operations: Sequence[tuple[Ref, Body]], request: Request | None
+    ) -> None:
+        """Make a write and its operations so, all or nothing; the generation goes up by one. A
+        repeated request is answered with the first of them."""
         generation = self.generation + 1
         self._database.execute("BEGIN IMMEDIATE")
         try:
-            self._save(write, operation, request, generation)
+            self._save(write, operations, request, generation)
             self._database.execute("COMMIT")
         finally:
             if self._database.in_transaction:
@@ -171,7 +174,11 @@ class Store(View):
                 kept[ref] = body
 
     def _save(
-        self, write: Write, operation: tuple[Ref, Body], request: Request | None, generation: int
+        self,
+        write: Write,
+        operations: Sequence[tuple[Ref, Body]],
+        request: Request | None,
+        generation: int,
     ) -> None:
         run = self._database.execute
         for ref, body in write.changes.items():
@@ -180,15 +187,16 @@ class Store(View):
                 run("DELETE FROM resources WHERE (collection, scope, name) = (?, ?, ?)", key)
             else:
                 run("REPLACE INTO resources VALUES (?, ?, ?, ?)", (*key, json.dumps(body)))
-        where, told = operation
         known = (request.id, request.text) if request else (None, None)
-        cursor = run(
-            "INSERT INTO operations (scope, name, request_id, request, body)"
-            " VALUES (?, ?, ?, ?, ?)",
-            (where.scope, where.name, *known, json.dumps(told)),
-        )
-        oldest = (cursor.lastrowid or 0) - OPERATIONS_KEPT
-        run("DELETE FROM operations WHERE sequence <= ?", (oldest,))
+        for where, told in operations:
+            cursor = run(
+                "INSERT INTO operations (scope, name, request_id, request, body)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (where.scope, where.name, *known, json.dumps(told)),
+            )
+            oldest = (cursor.lastrowid or 0) - OPERATIONS_KEPT
+            run("DELETE FROM operations WHERE sequence <= ?", (oldest,))
+            known = (None, None)
         run("UPDATE meta SET value = ? WHERE key = 'generation'", (generation,))
 
     def repeated(self, request: Request) -> tuple[str, Body] | None:

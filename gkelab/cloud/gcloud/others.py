@@ -1,4 +1,4 @@
-"""gcloud's commands for addresses, operations, regions, zones and the project."""
+"""gcloud's commands for addresses, operations, machine types, images, places and the project."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 from gkelab.cloud.gcloud.flags import choice, listed, text
 from gkelab.cloud.gcloud.session import Answer, Group, Session
-from gkelab.cloud.gcloud.usual import NAMES, Command, filled, insert, places, shown, usual
+from gkelab.cloud.gcloud.usual import NAME, NAMES, Command, filled, insert, places, shown, usual
 from gkelab.errors import LabError
 
 ADDRESSES = Group(
@@ -22,6 +22,23 @@ OPERATIONS = Group(
     ("regions", "zones", "global"),
     "table(name,operationType:label=TYPE,targetLink.scope():label=TARGET,"
     "httpErrorStatusCode:label=HTTP_STATUS,status,insertTime:label=TIMESTAMP)",
+)
+MACHINE_TYPES = Group(
+    "machine-types",
+    "machineTypes",
+    ("zones",),
+    "table(name,zone,guestCpus:label=CPUS,memoryMb:label=MEMORY_MB,"
+    "deprecated.state:label=DEPRECATED)",
+)
+IMAGES = Group(
+    "images",
+    "images",
+    ("global",),
+    "table(name,selfLink.segment(6):label=PROJECT,family,deprecated.state:label=DEPRECATED,status)",
+    (
+        *("almalinux-cloud", "centos-cloud", "cos-cloud", "debian-cloud", "fedora-coreos-cloud"),
+        *("opensuse-cloud", "rhel-cloud", "rocky-linux-cloud", "suse-cloud", "ubuntu-os-cloud"),
+    ),
 )
 REGIONS = Group("regions", "regions", ("",), "table(name,status,zones.basename():label=ZONES)")
 ZONES = Group("zones", "zones", ("",), "table(name,region.basename(),status)")
@@ -57,6 +74,11 @@ def _wait(session: Session, args: argparse.Namespace) -> Answer:
     return Answer(found, OPERATIONS.table)
 
 
+def _newest_image(session: Session, args: argparse.Namespace) -> Answer:
+    said = {"family": args.name}
+    return Answer(session.cloud.call("get_from_family", "images", "global", said), "yaml")
+
+
 def _project(session: Session, args: argparse.Namespace) -> Answer:
     return Answer(shown(session.cloud.call("get", "projects", "", {})), "yaml")
 
@@ -80,6 +102,9 @@ COMMANDS = [
     Command(
         "operations wait", "wait until operations are done", _wait, (NAMES, *places(OPERATIONS))
     ),
+    *usual(MACHINE_TYPES, "list", "describe"),
+    *usual(IMAGES, "list", "describe"),
+    Command("images describe-from-family", "show the newest of a family", _newest_image, (NAME,)),
     *usual(REGIONS, "list", "describe"),
     *usual(ZONES, "list", "describe"),
     Command("project-info describe", "show the project", _project),

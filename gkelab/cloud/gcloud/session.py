@@ -16,12 +16,14 @@ LINK = "https://www.googleapis.com/compute/v1/projects"
 
 @dataclass(frozen=True)
 class Group:
-    """A kind of resource as gcloud has it: its words, where it is, what its list shows."""
+    """A kind of resource as gcloud has it: its words, where it is, what its list shows, and the
+    public projects whose own are listed beside the project's."""
 
     words: str
     collection: str
     sorts: tuple[str, ...]
     table: str
+    public: tuple[str, ...] = ()
 
     @property
     def noun(self) -> str:

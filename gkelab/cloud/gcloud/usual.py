@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gkelab.cloud.client import Body
@@ -55,6 +55,8 @@ def _list(group: Group) -> Command:
         number("--page-size", "taken, and of no account here"),
         text("--regexp", "names that match, as a whole"),
     ]
+    if group.public:
+        flags.append(once("--no-standard-images", "the project's own alone"))
     if "regions" in group.sorts or "zones" in group.sorts:
         sorts = [sort for sort in group.sorts if sort in ("regions", "zones")]
         flags += [listed(f"--{sort}", "these places alone") for sort in sorts]
@@ -62,7 +64,7 @@ def _list(group: Group) -> Command:
             flags.append(PLACES["global"])
 
     def run(session: Session, args: argparse.Namespace) -> Answer:
-        found = [shown(body) for body in session.cloud.list_all(group.collection)]
+        found = [shown(body) for body in _found(session, group, args)]
         found = [body for body in found if _in_places(body, group, args)]
         if args.filter:
             meant = predicate(args.filter)
@@ -79,6 +81,19 @@ def _list(group: Group) -> Command:
         return Answer(found, group.table)
 
     return Command(f"{group.words} list", f"list {group.words}", run, tuple(flags))
+
+
+def _found(session: Session, group: Group, args: argparse.Namespace) -> list[Body]:
+    """At least those that are in the places that are said."""
+    zones = getattr(args, "zones", None)
+    if group.public and not args.no_standard_images:
+        projects = dict.fromkeys((session.cloud.project, *group.public))
+        clouds = [replace(session.cloud, project=project) for project in projects]
+        return [body for cloud in clouds for body in cloud.list_all(group.collection)]
+    if group.sorts != ("zones",) or not zones:
+        return session.cloud.list_all(group.collection)
+    scopes = {f"zones/{zone}" for zone in zones}
+    return [b for scope in scopes for b in session.cloud.list_of(group.collection, scope)]
 
 
 def _in_places(body: Body, group: Group, args: argparse.Namespace) -> bool:

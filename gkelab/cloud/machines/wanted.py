@@ -113,7 +113,7 @@ def _machine(
     return Machine(
         instance=link,
         number=instance["id"],
-        hostname=instance["name"],
+        hostname=instance.get("hostname") or instance["name"],
         container=container_name(lab, instance["name"]),
         network=network,
         address=address,

@@ -215,6 +215,16 @@ REFUSED: dict[str, list[tuple[Body, str, str]]] = {
             "was not found in region 'us-central1'",
         ),
         ({"tags": {"items": ["UPPER"]}}, "invalid", "resource.tags.items[0]"),
+        ({"labels": {"Owner": "net"}}, "invalid", "Label key 'Owner' violates format constraints"),
+        ({"labels": {"1st": "net"}}, "invalid", "Label key '1st' violates"),
+        ({"labels": {"": "net"}}, "invalid", "'resource.labels': ''. Label key '' violates"),
+        ({"labels": {"k" * 64: "net"}}, "invalid", "Label key"),
+        ({"labels": {"owner": "a b"}}, "invalid", "Label value 'a b' violates format constraints"),
+        ({"labels": {"owner": "v" * 64}}, "invalid", "Label value"),
+        ({"labels": {f"k{i}": "" for i in range(65)}}, "invalid", "At most 64 labels"),
+        ({"hostname": "Host"}, "invalid", "'resource.hostname': 'Host'. Must be a match of regex"),
+        ({"hostname": "a..b"}, "invalid", "resource.hostname"),
+        ({"hostname": f"{'a' * 60}.example"}, "invalid", "at most 64 characters"),
         (
             {"metadata": {"items": [{"key": "a"}, {"key": "a"}]}},
             "invalid",
@@ -297,6 +307,7 @@ REFUSED: dict[str, list[tuple[Body, str, str]]] = {
         ({"tags": ["Not"]}, "invalid", "resource.tags[0]"),
     ],
     "addresses": [
+        ({"labels": {"A": ""}}, "invalid", "Label key 'A' violates"),
         ({"addressType": "PUBLIC"}, "invalid", "resource.addressType"),
         ({"subnetwork": None}, "required", "resource.subnetwork"),
         (

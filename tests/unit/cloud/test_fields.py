@@ -9,7 +9,7 @@ from google.cloud import compute_v1
 
 from gkelab.cloud.api import operations
 from gkelab.cloud.api.fields import ListOf, Message, Type, message
-from gkelab.cloud.api.kinds import KINDS
+from gkelab.cloud.api.kinds import KINDS, bulk, images
 
 TYPES = {
     "networks": compute_v1.Network,
@@ -18,6 +18,7 @@ TYPES = {
     "routes": compute_v1.Route,
     "instances": compute_v1.Instance,
     "addresses": compute_v1.Address,
+    "machineTypes": compute_v1.MachineType,
 }
 
 
@@ -62,10 +63,24 @@ def test_a_kind_has_the_fields_of_googles_type(collection: str) -> None:
     assert compare(KINDS[collection].message, descriptor(TYPES[collection]), "resource") == []
 
 
+def test_images_have_the_fields_of_googles_type() -> None:
+    assert compare(images.KIND.message, descriptor(compute_v1.Image), "resource") == []
+
+
 def test_operations_have_the_fields_of_googles_type() -> None:
     names = {field.json_name for field in descriptor(compute_v1.Operation).fields}
-    known = {name for name in names if not name.endswith("OperationMetadata")}
-    assert known == operations.NAMES
+    # Of kinds that there are not.
+    absent = {
+        name
+        for name in names
+        if name.endswith("OperationMetadata") and not name.startswith("instancesBulkInsert")
+    }
+    assert names - absent == operations.NAMES
+
+
+def test_bulk_insert_has_the_fields_of_googles_type() -> None:
+    google = descriptor(compute_v1.BulkInsertInstanceResource)
+    assert compare(bulk.MESSAGE, google, "resource") == []
 
 
 def test_the_comparison_sees_what_differs() -> None:

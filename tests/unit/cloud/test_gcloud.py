@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from gkelab.cloud import place
+from gkelab.cloud.api.kinds.images import FAMILIES
 from gkelab.cloud.client import Cloud
 from gkelab.cloud.gcloud import where
 from gkelab.cloud.gcloud.main import COMMANDS, Defaults, run
@@ -304,6 +305,38 @@ def test_operations_and_places(gcloud: Gcloud) -> None:
     assert described(gcloud, "regions describe us-central1")["status"] == "UP"
     assert described(gcloud, "zones describe us-central1-f")["name"] == "us-central1-f"
     assert described(gcloud, "project-info describe")["name"] == PROJECT
+
+
+def test_machine_types(gcloud: Gcloud) -> None:
+    words = "compute machine-types list --zones=us-east1-b,us-east1-c"
+    assert good(gcloud, f"{words} --filter=name~^e2-m --sort-by=zone,memoryMb") == (
+        "NAME       ZONE        CPUS  MEMORY_MB  DEPRECATED\n"
+        "e2-micro   us-east1-b  2     1024\n"
+        "e2-medium  us-east1-b  2     4096\n"
+        "e2-micro   us-east1-c  2     1024\n"
+        "e2-medium  us-east1-c  2     4096\n"
+    )
+    said = "machine-types describe custom-2-4096 --zone=us-east1-b"
+    assert described(gcloud, said)["memoryMb"] == 4096
+    refused = gcloud("compute machine-types describe e2-huge --zone=us-east1-b")
+    assert (refused.code, "was not found" in refused.err) == (1, True)
+    assert "Underspecified" in gcloud("compute machine-types describe e2-medium").err
+
+
+def test_images(gcloud: Gcloud) -> None:
+    words = "compute images list --filter=family~^debian-1[23]$"
+    assert good(gcloud, words) == (
+        "NAME           PROJECT       FAMILY     DEPRECATED  STATUS\n"
+        "debian-12-lab  debian-cloud  debian-12              READY\n"
+        "debian-13-lab  debian-cloud  debian-13              READY\n"
+    )
+    assert gcloud(f"{words} --no-standard-images").err == "Listed 0 items.\n"
+    all_of_them = good(gcloud, "compute images list --format=value(family)").split()
+    assert sorted(all_of_them) == sorted(name for names in FAMILIES.values() for name in names)
+    project = "--project=debian-cloud"
+    found = described(gcloud, f"images describe debian-12-lab {project}")
+    assert described(gcloud, f"images describe-from-family debian-12 {project}") == found
+    assert "was not found" in gcloud("compute images describe debian-12-lab").err
 
 
 def test_where_a_resource_is(gcloud: Gcloud) -> None:

@@ -115,17 +115,6 @@ def listed(google: Google) -> list[compute_v1.Instance]:
     return list(google.instances.list(project=PROJECT, zone=ZONE))
 
 
-def test_the_newest_image_of_a_family(google: Google, http: Http) -> None:
-    """Google's samples ask for one before they make an instance."""
-    image = google.images.get_from_family(project="debian-cloud", family="debian-12")
-    assert image.self_link.endswith("/projects/debian-cloud/global/images/debian-12-lab")
-    assert google.images.get(project="debian-cloud", image=image.name) == image
-    with pytest.raises(exceptions.NotFound):
-        google.images.get(project="debian-cloud", image="debian-12-v1")
-    for path in ("global/images", "global/images/family/a/b"):
-        assert http("GET", path)["error"]["code"] == 501
-
-
 def test_a_full_subnet(http: Http) -> None:
     made.base(http)
     made.make(http, "subnetworks", name="small", ipCidrRange="10.9.0.0/29", secondaryIpRanges=[])
@@ -228,6 +217,63 @@ def test_update_changes_an_instance_as_a_whole(google: Google, http: Http) -> No
     assert after.network_interfaces == wanted.network_interfaces
     with pytest.raises(exceptions.PreconditionFailed):
         google.instances.update(**VM, instance_resource=wanted)
+
+
+def test_update_changes_the_machine_type_of_a_stopped_instance(google: Google, http: Http) -> None:
+    """As samples do to give an instance more memory."""
+    made.base(http)
+    made.make(http, "instances", disks=[{"boot": True, "diskSizeGb": "10"}], hostname="vm.lab")
+    wanted = vm(google)
+    wanted.machine_type = wanted.machine_type.replace("e2-medium", "n2-custom-2-8192")
+    with pytest.raises(exceptions.BadRequest, match="must be stopped"):
+        google.instances.update(**VM, instance_resource=wanted)
+    google.instances.stop(**VM).result()
+    wanted = vm(google)
+    wanted.machine_type = wanted.machine_type.replace("e2-medium", "n2-huge")
+    with pytest.raises(exceptions.BadRequest, match="Machine type with name 'n2-huge' does not"):
+        google.instances.update(**VM, instance_resource=wanted)
+    wanted.machine_type = wanted.machine_type.replace("n2-huge", "n2-custom-2-8192")
+    wanted.service_accounts = [{"email": "default", "scopes": ["a"]}]
+    wanted.scheduling.automatic_restart = False
+    google.instances.update(**VM, instance_resource=wanted).result()
+    after = vm(google)
+    assert after.machine_type.endswith(f"/zones/{ZONE}/machineTypes/n2-custom-2-8192")
+    assert (after.disks, after.hostname) == (wanted.disks, "vm.lab")
+    assert (after.service_accounts[0].email, after.scheduling.automatic_restart) == (
+        "default",
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hostname", "other.lab"),
+        ("disks", [{"boot": True}, {}]),
+        ("networkInterfaces", [{"subnetwork": f"regions/{REGION}/subnetworks/us"}]),
+    ],
+)
+def test_what_update_does_not_change_is_refused(http: Http, field: str, value: Any) -> None:
+    made.base(http, "instances")
+    path = f"zones/{ZONE}/instances/vm"
+    wanted = http("GET", path) | {field: value}
+    error = http("PUT", path, wanted)["error"]
+    assert error["message"].endswith(
+        f"'resource.{field}': ''. Updating this field is not supported."
+    )
+    del wanted[field]
+    assert http("PUT", path, wanted)["status"] == "DONE"
+
+
+def test_labels_that_can_be(http: Http) -> None:
+    """Without a value, and in scripts that have no cases, too."""
+    made.base(http)
+    labels = {"owner": "", "goog-gke-node": "a_1-b", "\u6240\u6709": "\u7f51"}
+    assert made.make(http, "instances", labels=labels)["labels"] == labels
+    path = f"{made.PLACES['instances']}/vm/setLabels"
+    known = http("GET", f"{made.PLACES['instances']}/vm")["labelFingerprint"]
+    wrong = {"labels": {"A": "b"}, "labelFingerprint": known}
+    assert "Label key 'A' violates" in http("POST", path, wrong)["error"]["message"]
 
 
 def test_a_protected_instance_stays(google: Google, http: Http) -> None:

@@ -136,6 +136,8 @@ def test_the_shape_of_lists(http: Http) -> None:
         "message": "There are no results for scope 'regions/europe-west1' on this page.",
         "data": [{"key": "scope", "value": "regions/europe-west1"}],
     }
+    for more in ({"returnPartialSuccess": "true"}, {"includeAllScopes": "true"}):
+        assert http("GET", "aggregated/subnetworks", **more) == whole
     assert http("GET", "regions", maxResults=0)["kind"] == "compute#regionList"
     assert set(http("GET", "aggregated/addresses")["items"]) >= {"global", f"regions/{REGION}"}
 

@@ -117,7 +117,7 @@ def test_what_is_nested_too_deeply(http: Http) -> None:
     for _ in range(900):
         deep = [deep]
     made.base(http)
-    body = made.body("instances", disks=deep)
+    body = made.body("instances", serviceAccounts=deep)
     answer = http.send("POST", made.PLACES["instances"], body)
     assert answer.status_code in (200, 400)
     for text in ("(" * 3000 + "name = a" + ")" * 3000, "NOT " * 3000 + "name = a"):

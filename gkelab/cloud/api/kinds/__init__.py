@@ -2,16 +2,18 @@
 
 from gkelab.cloud.api.kinds import (
     addresses,
+    bulk,
     firewalls,
     instances,
+    machine_types,
     networks,
     places,
     routes,
     subnetworks,
 )
-from gkelab.cloud.api.kinds.base import Kind
+from gkelab.cloud.api.kinds.base import Batch, Kind
 
-__all__ = ["KINDS", "STORED", "Kind"]
+__all__ = ["BATCHES", "KINDS", "STORED", "Batch", "Kind"]
 
 # In the order in which they can be made: none needs one that comes later.
 STORED: tuple[Kind, ...] = (
@@ -22,4 +24,8 @@ STORED: tuple[Kind, ...] = (
     instances.KIND,
     routes.KIND,
 )
-KINDS: dict[str, Kind] = {kind.collection: kind for kind in (*STORED, places.REGION, places.ZONE)}
+KINDS: dict[str, Kind] = {
+    kind.collection: kind for kind in (*STORED, places.REGION, places.ZONE, machine_types.KIND)
+}
+# Methods of a collection as a whole, by it and their name.
+BATCHES: dict[tuple[str, str], Batch] = {(instances.KIND.collection, bulk.BATCH.name): bulk.BATCH}

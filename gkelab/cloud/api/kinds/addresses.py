@@ -8,13 +8,13 @@ from ipaddress import IPv4Network
 from gkelab import ipam
 from gkelab.cloud.api import errors, external, ranges
 from gkelab.cloud.api.fields import Body, MapOf, message
+from gkelab.cloud.api.kinds import labels
 from gkelab.cloud.api.kinds.base import (
     Action,
     Kind,
     Query,
     fingerprint,
     linked,
-    refuse_fingerprint,
     refuse_in_use,
 )
 from gkelab.cloud.api.links import GLOBAL, Ref
@@ -43,7 +43,9 @@ def _create(write: Write, ref: Ref, wanted: Body) -> Body:
 
 
 def _signed(body: Body) -> Body:
-    return {**body, "labelFingerprint": fingerprint(body.get("labels", {}))}
+    own = body.get("labels", {})
+    labels.check(own)
+    return {**body, "labelFingerprint": fingerprint(own)}
 
 
 def _internal(write: Write, ref: Ref, wanted: Body) -> Body:
@@ -148,10 +150,10 @@ def _show(view: View, body: Body) -> Body:
 
 
 def _set_labels(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
-    refuse_fingerprint(wanted.get("labelFingerprint"), body["labelFingerprint"], "labels")
+    labels.refuse_stale(wanted.get("labelFingerprint"), body["labelFingerprint"])
     own = {key: value for key, value in body.items() if key != "labels"}
-    labels = wanted.get("labels")
-    return _signed({**own, **({"labels": labels} if labels else {})})
+    kept = wanted.get("labels")
+    return _signed({**own, **({"labels": kept} if kept else {})})
 
 
 KIND = Kind(

@@ -47,6 +47,33 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Made:
+    """What came of a batch: the resources, and how many were asked for."""
+
+    bodies: tuple[Body, ...]
+    asked: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A method of a collection that makes many resources of it at once. `run` makes them from
+    the write, the scope and the checked request."""
+
+    name: str
+    run: Callable[[Write, str, Body], Made]
+    message: Message
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What is there though nobody made it: nothing of it is stored. `items` answers, for a
+    project, those of a scope (None: of all), `find` the one of a place."""
+
+    items: Callable[[str, str | None], Iterator[tuple[Ref, Body]]]
+    find: Callable[[str, Ref], Body | None]
+
+
+@dataclass(frozen=True)
 class Kind:
     """A kind of resource.
 
@@ -56,7 +83,8 @@ class Kind:
     be. `follow` does what a change brings with it elsewhere (routes of a subnet), `remove`
     refuses to delete, `show` adds what is found when it is read. `links` are the paths of the
     fields that name other resources: what is named there is in use. `patches` are the fields
-    that patch may change; without it there is no patch.
+    that patch may change; without it there is no patch. Of a kind with a `catalog` there is what
+    that says, and nothing else.
     """
 
     collection: str
@@ -74,6 +102,7 @@ class Kind:
     fingerprint: bool = False
     actions: Mapping[str, Action] = field(default_factory=dict)
     questions: Mapping[str, Question] = field(default_factory=dict)
+    catalog: Catalog | None = None
 
     @property
     def kind(self) -> str:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 
 from gkelab.cloud.api import errors, ranges
 from gkelab.cloud.api.fields import Body, ListOf, message
-from gkelab.cloud.api.kinds import firewalls, interfaces
+from gkelab.cloud.api.kinds import firewalls, interfaces, labels, machine_types
 from gkelab.cloud.api.kinds.base import (
     Query,
     check_name,
@@ -14,7 +14,7 @@ from gkelab.cloud.api.kinds.base import (
     now,
     refuse_fingerprint,
 )
-from gkelab.cloud.api.links import Ref, last
+from gkelab.cloud.api.links import Ref
 from gkelab.cloud.api.store import View, Write
 
 TAGS = message(strings="fingerprint", lists="items")
@@ -29,18 +29,21 @@ SCHEDULING = message(
     " onInstanceStopAction preemptionNoticeDuration",
 )
 MOST_TAGS = 64
+MACHINE_TYPE = "resource.machineType"
 # What updateNetworkInterface may change of one.
 NIC_CHANGES = ("aliasIpRanges",)
 
 
 def signed(body: Body) -> Body:
-    """The instance with the fingerprint of its labels, if it has any."""
-    labels = body.get("labels", {})
+    """The instance with the fingerprint of its labels, if it has any. ComputeError when they
+    cannot be."""
+    own = body.get("labels", {})
+    labels.check(own)
     left = {key: value for key, value in body.items() if key not in ("labels", "labelFingerprint")}
     return {
         **left,
-        **({"labels": labels} if labels else {}),
-        "labelFingerprint": fingerprint(labels),
+        **({"labels": own} if own else {}),
+        "labelFingerprint": fingerprint(own),
     }
 
 
@@ -70,14 +73,6 @@ def metadata(given: Body, path: str) -> Body:
     }
 
 
-def machine_type(value: str, zone: str, field: str) -> str:
-    """The link of a machine type; a VM of the lab is as large as its host lets it."""
-    name = last(value)
-    if "machineTypes/" not in value:
-        raise errors.invalid(field, value, "The URL is malformed.")
-    return f"{zone}/machineTypes/{check_name(name, field)}"
-
-
 def set_tags(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
     """Other tags; the fingerprint must be that of the current ones."""
     refuse_fingerprint(wanted.get("fingerprint"), body["tags"]["fingerprint"], "tags")
@@ -86,7 +81,7 @@ def set_tags(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> 
 
 def set_labels(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
     """Other labels; the fingerprint must be that of the current ones."""
-    refuse_fingerprint(wanted.get("labelFingerprint"), body["labelFingerprint"], "labels")
+    labels.refuse_stale(wanted.get("labelFingerprint"), body["labelFingerprint"])
     return signed({**body, "labels": wanted.get("labels", {})})
 
 
@@ -98,12 +93,16 @@ def set_metadata(write: Write, ref: Ref, body: Body, wanted: Body, query: Query)
 
 def set_machine_type(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
     """Another machine type, of a stopped instance."""
+    if "machineType" not in wanted:
+        raise errors.required(MACHINE_TYPE)
+    return {**body, "machineType": other_machine_type(write, ref, body, wanted["machineType"])}
+
+
+def other_machine_type(write: Write, ref: Ref, body: Body, value: str) -> str:
+    """The link of the machine type that an instance is to have. ComputeError while it runs."""
     if body["status"] != "TERMINATED":
         raise errors.bad_request("Instance must be stopped before its machine type is changed.")
-    field = "resource.machineType"
-    if "machineType" not in wanted:
-        raise errors.required(field)
-    return {**body, "machineType": machine_type(wanted["machineType"], body["zone"], field)}
+    return machine_types.link(value, ref.scope, write.project, MACHINE_TYPE)
 
 
 def set_deletion_protection(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
@@ -152,7 +151,7 @@ def update_interface(write: Write, ref: Ref, body: Body, wanted: Body, query: Qu
     index, nic = _interface(body, query)
     refuse_fingerprint(wanted.get("fingerprint"), nic["fingerprint"], "network interface")
     for field, value in wanted.items():
-        if field not in (*NIC_CHANGES, "fingerprint") and not _same(value, nic.get(field)):
+        if field not in (*NIC_CHANGES, "fingerprint") and not same(value, nic.get(field)):
             raise errors.invalid(f"resource.{field}", "", "Updating this field is not supported.")
     parsed = Ref.parse(nic["subnetwork"])
     subnet = write.get(parsed[1]) if parsed else None
@@ -164,11 +163,17 @@ def update_interface(write: Write, ref: Ref, body: Body, wanted: Body, query: Qu
     return _with(body, index, {**own, **({"aliasIpRanges": aliases} if aliases else {})})
 
 
-def _same(wanted: object, current: object) -> bool:
-    """Whether two values are one, or links to one thing."""
+def same(wanted: object, current: object) -> bool:
+    """Whether two values are one, or links to one thing, however deep they are."""
     if isinstance(wanted, str) and isinstance(current, str):
         first, second = Ref.parse(wanted), Ref.parse(current)
         return wanted == current or bool(first and second and first[1] == second[1])
+    if isinstance(wanted, list) and isinstance(current, list):
+        return len(wanted) == len(current) and all(map(same, wanted, current))
+    if isinstance(wanted, dict) and isinstance(current, dict):
+        return wanted.keys() == current.keys() and all(
+            same(value, current[key]) for key, value in wanted.items()
+        )
     return wanted == current
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gkelab.cloud.api import errors
-from gkelab.cloud.api.fields import Body, ListOf, MapOf, message
+from gkelab.cloud.api.fields import Body, ListOf, MapOf, check, message
+from gkelab.cloud.api.kinds import disks, interfaces, machine_types
 from gkelab.cloud.api.kinds import instance_actions as act
-from gkelab.cloud.api.kinds import interfaces
-from gkelab.cloud.api.kinds.base import Action, Kind, Question, now
-from gkelab.cloud.api.links import Ref, last, scope_link
+from gkelab.cloud.api.kinds.base import Action, Kind, Question, check_name, now
+from gkelab.cloud.api.links import NAME, Ref, last
 from gkelab.cloud.api.store import Write
 
 MESSAGE = message(
@@ -16,14 +16,15 @@ MESSAGE = message(
     bools="canIpForward deletionProtection",
     lists="resourcePolicies",
     # Kept and shown: nothing in the lab depends on them.
-    anys="disks serviceAccounts guestAccelerators shieldedInstanceConfig"
+    anys="serviceAccounts shieldedInstanceConfig"
     " shieldedInstanceIntegrityPolicy confidentialInstanceConfig displayDevice"
     " reservationAffinity advancedMachineFeatures networkPerformanceConfig",
     output="params status statusMessage cpuPlatform startRestricted lastStartTimestamp"
     " lastStopTimestamp lastSuspendedTimestamp resourceStatus satisfiesPzs satisfiesPzi"
     " localSsdEncryptionMode",
-    absent="privateIpv6GoogleAccess sourceMachineImage sourceMachineImageEncryptionKey"
-    " instanceEncryptionKey workloadIdentityConfig",
+    absent="guestAccelerators privateIpv6GoogleAccess sourceMachineImage"
+    " sourceMachineImageEncryptionKey instanceEncryptionKey workloadIdentityConfig",
+    disks=disks.DISKS,
     labels=MapOf(),
     metadata=act.METADATA,
     tags=act.TAGS,
@@ -39,6 +40,12 @@ SCHEDULING = {
 }
 
 
+# Labels of RFC 1035 with dots between them (docs compute/docs/instances/custom-hostname-vm).
+HOSTNAME = rf"{NAME}(?:\.{NAME})*"
+# The kernel's limit, under which a container's is; Compute's is 253.
+LONGEST_HOSTNAME = 64
+
+
 def _create(write: Write, ref: Ref, wanted: Body) -> Body:
     if "machineType" not in wanted:
         raise errors.required("resource.machineType")
@@ -46,8 +53,16 @@ def _create(write: Write, ref: Ref, wanted: Body) -> Body:
         raise errors.invalid(
             "resource.zone", wanted["zone"], "Must be the zone of the request's URL."
         )
-    zone = scope_link(ref.scope, write.project)
+    if "hostname" in wanted:
+        check_name(wanted["hostname"], "resource.hostname", HOSTNAME)
+        if len(wanted["hostname"]) > LONGEST_HOSTNAME:
+            raise errors.invalid(
+                "resource.hostname",
+                wanted["hostname"],
+                f"The local cloud's VMs have hostnames of at most {LONGEST_HOSTNAME} characters.",
+            )
     nics = interfaces.make(write, ref, wanted.get("networkInterfaces", []))
+    attached = disks.make(wanted.get("disks", []), write.project)
     return act.signed(
         {
             "description": "",
@@ -56,8 +71,11 @@ def _create(write: Write, ref: Ref, wanted: Body) -> Body:
             "startRestricted": False,
             "cpuPlatform": "Unknown CPU Platform",
             **wanted,
+            **({"disks": attached} if attached else {}),
             "scheduling": {**SCHEDULING, **wanted.get("scheduling", {})},
-            "machineType": act.machine_type(wanted["machineType"], zone, "resource.machineType"),
+            "machineType": machine_types.link(
+                wanted["machineType"], ref.scope, write.project, "resource.machineType"
+            ),
             "metadata": act.metadata(wanted.get("metadata", {}), "resource.metadata"),
             "tags": act.tags(wanted.get("tags", {}), "resource.tags"),
             "networkInterfaces": nics,
@@ -67,11 +85,33 @@ def _create(write: Write, ref: Ref, wanted: Body) -> Body:
     )
 
 
+# What update may change of what the lab keeps and shows.
+KEPT = (
+    *("minCpuPlatform", "keyRevocationActionType", "resourcePolicies", "serviceAccounts"),
+    *("shieldedInstanceConfig", "shieldedInstanceIntegrityPolicy", "confidentialInstanceConfig"),
+    *("displayDevice", "reservationAffinity", "advancedMachineFeatures"),
+    "networkPerformanceConfig",
+)
+# What it may not: a request that says another thing is refused.
+LASTING = ("hostname", "zone", "disks", "networkInterfaces")
+
+
 def _change(write: Write, ref: Ref, old: Body, wanted: Body) -> Body:
-    """instances.update: what the lab lets change of an instance as a whole."""
+    """instances.update: what Compute lets change of an instance as a whole (docs
+    compute/docs/instances/update-instance-properties), as far as the lab has it."""
+    current = check({field: old[field] for field in LASTING if field in old}, MESSAGE, "resource")
+    for field in LASTING:
+        if field in wanted and not act.same(wanted[field], current.get(field)):
+            raise errors.invalid(f"resource.{field}", "", "Updating this field is not supported.")
+    left = {key: value for key, value in old.items() if key not in KEPT}
+    link = str(wanted.get("machineType", old["machineType"]))
+    if not act.same(link, old["machineType"]):
+        left["machineType"] = act.other_machine_type(write, ref, old, link)
     return act.signed(
         {
-            **old,
+            **left,
+            **{field: wanted[field] for field in KEPT if field in wanted},
+            "scheduling": {**old["scheduling"], **wanted.get("scheduling", {})},
             "canIpForward": wanted.get("canIpForward", False),
             "deletionProtection": wanted.get("deletionProtection", False),
             "description": wanted.get("description", ""),

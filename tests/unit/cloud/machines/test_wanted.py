@@ -30,6 +30,12 @@ def test_an_instance_is_a_machine() -> None:
     assert US.gateway == IPv4Address("10.128.0.1")
 
 
+def test_a_hostname_of_its_own() -> None:
+    own = {**instance("web"), "hostname": "web.example"}
+    (machine,) = wanted(state(own), LAB, NETWORKS).machines.values()
+    assert (machine.hostname, machine.container) == ("web.example", "lab-vm-web")
+
+
 @pytest.mark.parametrize(
     ("status", "running"),
     [("RUNNING", True), ("STAGING", True), ("TERMINATED", False), ("SUSPENDED", False)],
