@@ -15,6 +15,8 @@ from gkelab.shell import Result, Runner
 LABEL = "gkelab.lab"  # its value is the lab's name
 ROLE = "gkelab.role"
 PLAN = "gkelab.plan"  # on networks: the resolved topology, from which a lab is found again
+# On the network of a subnet that came after `up`: the subnetwork's link, from regions/ on.
+SUBNETWORK = "gkelab.subnetwork"
 SUPPLIER = "gkelab.images"  # on networks: the supplier that this lab's images come from
 NODE = "gkelab.node"  # on a node that was added to its cluster: what no topology tells of it
 AWAY = "gkelab.away"  # on volumes: the cluster of the node that is away, which is in their names
@@ -111,6 +113,10 @@ class Docker:
     def connect(self, network: str, address: str, container: str) -> None:
         """Put a container, which need not run, on a further network with a fixed address."""
         self.run(["docker", "network", "connect", "--ip", address, network, container])
+
+    def disconnect(self, network: str, container: str) -> None:
+        """Take a container, which need not run, from a network."""
+        self.run(["docker", "network", "disconnect", "--force", network, container])
 
     def volume(self, name: str) -> Mapping[str, str] | None:
         """A volume's labels; None where there is none of that name."""

@@ -59,6 +59,10 @@ COMMANDS: list[tuple[Callable[[Docker], object], list[str]]] = [
         ["docker", "network", "connect", "--ip", "10.128.0.1", "net", "router"],
     ),
     (
+        lambda it: it.disconnect("net", "router"),
+        ["docker", "network", "disconnect", "--force", "net", "router"],
+    ),
+    (
         lambda it: it.create_volume("kept", {"gkelab.lab": "x"}),
         ["docker", "volume", "create", "--label", "gkelab.lab=x", "kept"],
     ),
