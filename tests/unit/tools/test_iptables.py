@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from ipaddress import IPv4Network
 
 import pytest
 
 from gkelab.shell import CommandError
+from gkelab.supply.pins import ROOT
 from gkelab.tools.iptables import Iptables
 from tests.support.recorder import Recorder
+from tests.unit.namespaces import needs_namespace
 
 SHOW = ["iptables", "-t", "raw", "-S"]
 US, EUROPE = IPv4Network("10.128.0.0/20"), IPv4Network("10.132.0.0/20")
@@ -98,3 +103,28 @@ def test_without_the_table_there_is_nothing_to_remove() -> None:
     run.handle(raw("-N gkelab-lab"), code=3, stderr="can't initialize iptables table `raw'")
     with pytest.raises(CommandError, match="can't initialize"):
         Iptables(run).leave_alone("lab", [("br-new", EUROPE)])
+
+
+IN_A_NAMESPACE = """
+from ipaddress import IPv4Network as Net
+from gkelab.shell import run
+from gkelab.tools.iptables import Iptables
+it, lab = Iptables(run), "a-name-of-20-letters"
+both = [("br-us", Net("10.128.0.0/20")), ("br-eu", Net("10.132.0.0/20"))]
+before = run(["iptables", "-t", "raw", "-S"]).stdout
+said = [it.leave_alone(lab, both), it.leave_alone(lab, both), it.leave_alone(lab, both[:1])]
+assert run(["iptables", "-t", "raw", "-S"]).stdout.count("br-eu") == 0
+said += [it.leave_alone(lab, both[:1]), it.leave_alone(lab, ()), it.leave_alone(lab, ())]
+assert run(["iptables", "-t", "raw", "-S"]).stdout == before
+assert said == [True, False, True, False, True, False], said
+"""
+SHOWN = ["unshare", "--net", "iptables", "-t", "raw", "-S"]
+
+
+@needs_namespace
+def test_the_kernel_shows_the_rules_as_they_were_said() -> None:
+    if not shutil.which("iptables") or subprocess.run(SHOWN, check=False).returncode:
+        pytest.skip("needs iptables with its raw table")
+    argv = ["unshare", "--net", sys.executable, "-c", IN_A_NAMESPACE]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
