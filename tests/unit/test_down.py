@@ -266,6 +266,17 @@ def test_beside_another_lab_its_routes_and_images_stay(
     assert route_deletions({"203.0.113.0/28"})[0] in run.argvs
 
 
+def test_what_was_held_of_later_subnets_goes(run: Recorder, found: Found, paths: Paths) -> None:
+    a_machine(run)
+    later = {"dst": "10.9.0.0/24", "type": "unreachable", "protocol": "71"}
+    run._answers.pop(tuple(SHOW))
+    run.handle(SHOW, json.dumps([*recorded("routes"), later]))
+    argv = ["ip", "route", "delete", "unreachable", "10.9.0.0/24", "proto", "71"]
+    run.handle(argv)
+    down(found, paths, run, lambda _: None, merged=None)
+    assert argv in run.argvs
+
+
 def test_the_persons_kubeconfig_loses_the_labs_entries(
     run: Recorder, found: Found, paths: Paths, tmp_path: Path
 ) -> None:
