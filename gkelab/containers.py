@@ -26,7 +26,8 @@ FIREWALL_LOG = "/var/log/firewall.log"
 class Wanted:
     """A container as it should be. `image` is the name of a pin; `network` a docker network, or
     the host's; `connected` are further networks with the address on each; `arguments` are words of
-    `docker create`, `command` those of the image's program."""
+    `docker create`, `command` those of the image's program. It `joins` what of the lab's networks
+    has that role, as others connect it ("": it joins none)."""
 
     name: str
     role: str
@@ -35,6 +36,7 @@ class Wanted:
     arguments: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     connected: Mapping[str, str] = field(default_factory=dict)
+    joins: str = ""
 
     @property
     def spec(self) -> str:
@@ -63,7 +65,7 @@ def have_running(lab: Lab, wanted: Wanted, found: Container | None) -> bool:
     be done. One that was made otherwise (another image, other words, a network that is gone), or
     not to its end, is made anew. Raises CommandError when docker refuses."""
     ids = give_docker(lab.docker, lab.supplier, wanted.image)
-    if found is not None and found.image_id in ids and _as_wanted(wanted, found):
+    if found is not None and found.image_id in ids and _as_wanted(lab, wanted, found):
         if found.state == "running":
             return False
         # docker does not start one that is paused.
@@ -101,8 +103,12 @@ def told(lab: Lab, role: str) -> dict[str, Any]:
         raise LabError(f"{name} tells nothing yet", f"look at it: docker logs {name}") from None
 
 
-def _as_wanted(wanted: Wanted, found: Container) -> bool:
+def _as_wanted(lab: Lab, wanted: Wanted, found: Container) -> bool:
     """Whether it was made with the same words, and was whole when it was first started."""
     networks = {wanted.network, *wanted.connected}
+    if further := set(found.addresses) - networks:
+        # docker starts none that is on a network which is gone.
+        labels = lab.labels(wanted.joins) if wanted.joins else {}
+        networks |= further & {n.name for n in (lab.docker.networks(labels) if labels else ())}
     made = found.labels.get(SPEC) == wanted.spec and set(found.addresses) == networks
     return made and found.state not in ("created", "dead", "removing")

@@ -53,9 +53,10 @@ def down(
     ip = IpRoute(run)
     ranges = [*found.plan.made_up_ranges(), *(c.external_pool for c in found.plan.clusters)]
     held = {network for other in others for network in other.plan.made_up_ranges()}
-    ip.remove_own([network for network in ranges if network not in held])
-    if len(found.plan.subnets) > 1:
-        Iptables(run).leave_alone(found.name, ())
+    # Subnets that came later have ranges of which no plan tells; where they are another lab's, its
+    # machines' program puts the routes back within half a minute.
+    ip.remove_own([network for network in ranges if network not in held], held=held)
+    Iptables(run).leave_alone(found.name, ())
     for image in sorted({c.image for c in containers if c.image.startswith("gkelab/")}):
         if docker.has_image(image) and not others:
             try:

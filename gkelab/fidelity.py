@@ -295,13 +295,32 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
+        "Subnets and VPC networks come and go while machines run; networks do not know each other",
+        f"{DOCS}vpc/docs/create-modify-vpc-networks",
+        "approximated",
+        "a docker network a subnet, which the router joins; nodes and the host are told its ranges",
+        "a range is real if it is private (RFC 1918, RFC 6598) and neither the host nor another "
+        "network has it; a subnet expanded under its VMs is real in its old size until they are "
+        "deleted; of an auto mode network, subnets with an instance",
+        (
+            f"{_VPC}test_subnets.py::test_vms_of_two_subnets_meet_where_a_rule_lets_them",
+            f"{_VPC}test_subnets.py::test_pods_reach_its_vm_with_their_own_addresses",
+            f"{_VPC}test_subnets.py::test_its_vm_reaches_pods_with_its_own_address",
+            f"{_VPC}test_subnets.py::test_its_vm_sends_from_its_own_address_alone",
+            f"{_VPC}test_subnets.py::test_another_network_is_apart",
+            f"{_VPC}test_subnets.py::test_what_the_host_uses_is_told_and_left_to_it",
+            f"{_VPC}test_subnets.py::test_an_expanded_subnet_is_real_as_a_whole_once_nobody_is_in_it",
+            f"{_VPC}test_subnets.py::test_a_deleted_subnet_is_gone",
+        ),
+    ),
+    Claim(
         "The Compute API",
         f"{DOCS}compute/docs/reference/rest/v1",
         "approximated",
         "a local server of networks, subnetworks, routes, firewalls, instances, addresses and "
         "operations, with catalogues of machine types and images, for Google's own client library",
-        "no other kinds; operations are done when they are answered; a subnet made after `up` is "
-        "kept and has no packets, which `invoke status` says",
+        "no other kinds; operations are done when they are answered; what cannot be made real is "
+        "kept, and `invoke status` says why",
         (
             f"{_API}test_verbs.py::test_a_life",
             f"{_API}test_lists.py::test_filters",

@@ -12,7 +12,7 @@ from gkelab.host.uses import host_claims
 from gkelab.ipam import HEALTH_CHECK_RANGES
 from gkelab.shell import Runner
 from gkelab.supply.pins import SupplierName
-from gkelab.tools.docker import AWAY, LABEL, NODE, PLAN, ROLE, SUPPLIER, Docker, Network
+from gkelab.tools.docker import AWAY, LABEL, NODE, PLAN, ROLE, SUBNETWORK, SUPPLIER, Docker, Network
 from gkelab.tools.iproute import PROTOCOL, IpRoute
 from gkelab.topology import (
     Added,
@@ -89,8 +89,10 @@ def claims(networks: Sequence[Network], ip: IpRoute) -> list[Claim]:
     taken = [
         Claim(subnet, f"docker network {network.name}")
         for network in networks
-        # Of a lab's networks this one has a range that no plan tells of.
-        if LABEL not in network.labels or network.labels.get(ROLE) == "management"
+        # Of a lab's networks these have ranges that no plan tells of.
+        if LABEL not in network.labels
+        or network.labels.get(ROLE) == "management"
+        or SUBNETWORK in network.labels
         for subnet in network.subnets
     ]
     bridges = {network.bridge for network in networks}

@@ -5,28 +5,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
 
 from gkelab.errors import LabError
 from gkelab.graph import CACHED
 from gkelab.lab import Lab
 from gkelab.tools.docker import PLAN, SUPPLIER, Network
-
-# Nodes reach registries by docker's masquerading; nothing of the lab's internet leaves the machine.
-MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """A network: its docker name, role and range (None: docker chooses), the bridge's own
-    address, and what it is in a sentence."""
-
-    name: str
-    role: str
-    range: IPv4Network | None
-    bridge: IPv4Address | None
-    what: str
+from gkelab.tools.lab_network import LabNetwork, subnet_network
 
 
 def create_networks(lab: Lab) -> str:
@@ -35,44 +19,40 @@ def create_networks(lab: Lab) -> str:
     Raises LabError when a network of that name is not this lab's, or has another range.
     """
     existing = {network.name: network for network in lab.docker.networks()}
+    plan = json.dumps(lab.plan.to_dict(), separators=(",", ":"))
     made = 0
-    for wanted in _wanted(lab):
+    for wanted, what in _wanted(lab):
         found = existing.get(wanted.name)
         if found is not None:
-            _check(lab, wanted, found)
+            _check(lab, wanted, what, found)
             continue
-        lab.docker.create_network(
-            wanted.name,
-            wanted.range,
-            str(wanted.bridge),
-            lab.labels(wanted.role)
-            | {PLAN: json.dumps(lab.plan.to_dict(), separators=(",", ":"))}
-            | {SUPPLIER: lab.supplier.name},
-            {MASQUERADE: str(wanted.role != "internet").lower()},
-        )
+        wanted.create(lab.docker, lab.name, {PLAN: plan, SUPPLIER: lab.supplier.name})
         made += 1
     return f"{made} made" if made else CACHED
 
 
-def _wanted(lab: Lab) -> Iterator[_Wanted]:
+def _wanted(lab: Lab) -> Iterator[tuple[LabNetwork, str]]:
+    """The networks, with what each is in a sentence."""
     for subnet in lab.plan.subnets:
-        what = f"the subnet {subnet.name} ({subnet.primary})"
-        yield _Wanted(subnet.docker_network, "subnet", subnet.primary, subnet.bridge_address, what)
+        # Nodes reach registries by docker's masquerading.
+        network = subnet_network(subnet.docker_network, subnet.primary, masquerade=True)
+        yield network, f"the subnet {subnet.name} ({subnet.primary})"
     internet = lab.plan.internet
     if internet:
-        what = f"the internet ({internet.range})"
-        yield _Wanted(
-            internet.docker_network, "internet", internet.range, internet.bridge_address, what
-        )
-    what = "the management network"
-    yield _Wanted(lab.plan.management_network, "management", None, None, what)
+        # Nothing of the lab's internet leaves the machine.
+        name, bridge = internet.docker_network, internet.bridge_address
+        network = LabNetwork(name, "internet", internet.range, bridge, masquerade=False)
+        yield network, f"the internet ({internet.range})"
+    name = lab.plan.management_network
+    network = LabNetwork(name, "management", None, None, masquerade=True)
+    yield network, "the management network"
 
 
-def _check(lab: Lab, wanted: _Wanted, found: Network) -> None:
+def _check(lab: Lab, wanted: LabNetwork, what: str, found: Network) -> None:
     ours = lab.labels(wanted.role).items() <= dict(found.labels).items()
     if not ours or (wanted.range and wanted.range not in found.subnets):
         ranges = ", ".join(str(network) for network in found.subnets)
         raise LabError(
-            f"The docker network {found.name} ({ranges}) is not {wanted.what} of lab {lab.name}",
+            f"The docker network {found.name} ({ranges}) is not {what} of lab {lab.name}",
             "remove it, or give the lab another name",
         )

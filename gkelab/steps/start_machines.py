@@ -1,4 +1,5 @@
-"""What makes instances that are VMs real, as containers, and keeps the subnets' machines apart."""
+"""What makes VMs and subnets that come after `up` real, as containers and docker networks, and
+keeps the subnets' machines apart."""
 
 from __future__ import annotations
 
@@ -23,12 +24,14 @@ def start_machines(lab: Lab) -> str:
 
 def machines_container(lab: Lab) -> Wanted:
     """The container: beside docker's socket it has the host's network, of whose bridges it
-    isolates ports."""
+    isolates ports, and where it holds the ranges of subnets made later."""
     ranges = sorted({*lab.plan.routed_ranges(), *lab.plan.held_inside()})
     command = ["python3", "-m", "gkelab.cloud.machines"]
     command += [f"--cloud={recorded(lab.cloud_file).endpoint}", f"--lab={lab.name}"]
     command += [f"--image={lab.supplier.reference('workload')}", f"--command={SERVES}"]
     command += [f"--range={network}" for network in ranges]
+    subnets = lab.plan.subnets
+    command += [f"--declared=regions/{one.region}/subnetworks/{one.name}" for one in subnets]
     return Wanted(
         name=name_of(lab, "machines"),
         role="machines",

@@ -20,6 +20,7 @@ from gkelab.containers import (
 )
 from gkelab.graph import CACHED
 from gkelab.lab import Lab
+from gkelab.tools.lab_network import SUBNET
 from gkelab.wait import until
 
 # Nothing passes until its agent has the rules in place. It sets these itself, too, for each
@@ -57,7 +58,8 @@ def start_router(lab: Lab) -> str:
 
 
 def router_container(lab: Lab) -> Wanted:
-    """The container: on each subnet it has the gateway's address."""
+    """The container: on each subnet it has the gateway's address; to those that come later it is
+    connected by what makes them real."""
     connected = {subnet.docker_network: str(subnet.gateway) for subnet in lab.plan.subnets}
     internet = lab.plan.internet
     if internet:
@@ -73,6 +75,7 @@ def router_container(lab: Lab) -> Wanted:
         arguments=tuple(arguments),
         command=tuple(_command(lab)),
         connected=connected,
+        joins=SUBNET,
     )
 
 

@@ -10,14 +10,18 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import IO, Any
 
-from gkelab.shell import Result, Runner
+from gkelab.shell import CommandError, Result, Runner
 
 LABEL = "gkelab.lab"  # its value is the lab's name
 ROLE = "gkelab.role"
 PLAN = "gkelab.plan"  # on networks: the resolved topology, from which a lab is found again
+# On the network of a subnet that came after `up`: the subnetwork's link, from regions/ on.
+SUBNETWORK = "gkelab.subnetwork"
 SUPPLIER = "gkelab.images"  # on networks: the supplier that this lab's images come from
 NODE = "gkelab.node"  # on a node that was added to its cluster: what no topology tells of it
 AWAY = "gkelab.away"  # on volumes: the cluster of the node that is away, which is in their names
+# How docker says that there is no such network: its client's words, and the daemon's.
+GONE = re.compile(r"no such network|network \S+ not found", re.IGNORECASE)
 # How docker says that a container cannot have the host's port that it is to publish; the system
 # says it in words of its own.
 PORT_TAKEN = re.compile(r"([0-9.]+:\d+)\b.*already (?:allocated|in use)")
@@ -85,8 +89,11 @@ class Docker:
         ).stdout.split()
         if not ids:
             return []
-        listed = json.loads(self.run(["docker", "network", "inspect", *ids]).stdout)
-        return [_network(raw) for raw in listed]
+        said = self.run(["docker", "network", "inspect", *ids], check=False)
+        # One that goes away between the listing and now is no error.
+        if said.code != 0 and not GONE.search(said.stderr):
+            raise CommandError(said)
+        return [_network(raw) for raw in json.loads(said.stdout or "[]")]
 
     def create_network(
         self,
@@ -111,6 +118,10 @@ class Docker:
     def connect(self, network: str, address: str, container: str) -> None:
         """Put a container, which need not run, on a further network with a fixed address."""
         self.run(["docker", "network", "connect", "--ip", address, network, container])
+
+    def disconnect(self, network: str, container: str) -> None:
+        """Take a container, which need not run, from a network."""
+        self.run(["docker", "network", "disconnect", "--force", network, container])
 
     def volume(self, name: str) -> Mapping[str, str] | None:
         """A volume's labels; None where there is none of that name."""

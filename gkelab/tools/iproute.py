@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -46,11 +46,16 @@ class IpRoute:
         words = [str(network), "dev", device, "scope", "link", "proto", PROTOCOL]
         self.run(["ip", "route", "replace", *words])
 
-    def remove_own(self, ranges: Sequence[IPv4Network]) -> None:
-        """Remove the lab's routes to these ranges; what others made stays."""
-        wanted = set(ranges)
+    def remove_own(
+        self, ranges: Sequence[IPv4Network], *, held: Collection[IPv4Network] | None = None
+    ) -> None:
+        """Remove the lab's routes to these ranges; what others made stays. With `held`, also those
+        that lead nowhere to any other range but these."""
         for route in self.routes():
-            if route.protocol == PROTOCOL and route.destination in wanted:
+            chosen = route.destination in ranges
+            if held is not None and route.kind == "unreachable":
+                chosen |= route.destination not in held
+            if chosen and route.protocol == PROTOCOL:
                 kind = [route.kind] if route.kind != "unicast" else []
                 device = ["dev", route.device] if route.device else []
                 words = [*kind, str(route.destination), *device, "proto", PROTOCOL]

@@ -7,6 +7,9 @@ from ipaddress import IPv4Address, IPv4Network
 
 from gkelab.topology import ResolvedTopology
 
+# Of what the default network's rules let in from (10.128.0.0/9), and of what they do not.
+INTERNAL, UNRULED = IPv4Network("10.192.0.0/10"), IPv4Network("10.64.0.0/10")
+
 
 def spare(plan: ResolvedTopology, index: int) -> IPv4Address:
     """The spare address of that number, from the top on; each test that runs beside others has
@@ -18,12 +21,11 @@ def spare(plan: ResolvedTopology, index: int) -> IPv4Address:
     return free[index]
 
 
-def spare_range(plan: ResolvedTopology, index: int) -> IPv4Network:
-    """The /22 of that number, from the top of 10.192.0.0/10 down, that meets no range of the lab's;
-    tests that run beside each other have numbers of their own, up to 15. It is for what is
-    written alone: nothing routes it."""
+def spare_range(plan: ResolvedTopology, index: int, within: IPv4Network = INTERNAL) -> IPv4Network:
+    """The /22 of that number, from the top down, that meets no range of the lab's; tests that run
+    beside each other have numbers of their own, up to 15."""
     taken = [*plan.made_up_ranges(), *(subnet.primary for subnet in plan.subnets)]
-    free = [n for n in IPv4Network("10.192.0.0/10").subnets(new_prefix=22) if _apart(n, taken)]
+    free = [n for n in within.subnets(new_prefix=22) if _apart(n, taken)]
     return free[-1 - index]
 
 

@@ -17,7 +17,7 @@ from gkelab.shell import CommandError
 from tests.support.recorder import Recorder
 from tests.unit.steps import FakeSupplier, inside, make_lab
 from tests.unit.supply import docker_has, write_archive
-from tests.unit.tools import FOREIGN_CONTAINER, Raw
+from tests.unit.tools import FOREIGN_CONTAINER, Raw, lists_networks
 
 NAME = "vpc-native-router"
 INSPECT = ["docker", "container", "inspect", NAME]
@@ -186,6 +186,29 @@ def test_on_the_hosts_network_it_has_the_hosts_name(lab: Lab) -> None:
     """docker refuses another."""
     argv = create_argv(lab, replace(WANTED, network=HOST, connected={}))
     assert argv[:4] == ["docker", "create", f"--name={NAME}", "--network=host"]
+
+
+JOINS = replace(WANTED, joins="subnet")
+FURTHER = "gkelab.vpc-native.us-central1.later"
+OF_LAB = ["gkelab.lab=vpc-native", "gkelab.role=subnet"]
+
+
+def test_one_that_joins_what_comes_later_is_left_on_it(lab: Lab, run: Recorder) -> None:
+    there_is(run, spec=JOINS.spec, networks=(WANTED.network, *WANTED.connected, FURTHER))
+    later = {"Name": FURTHER, "Id": "1" * 64, "IPAM": {"Config": []}, "Labels": {}}
+    lists_networks(run, OF_LAB, [later])
+    assert not have(lab, JOINS)
+
+
+def test_one_that_is_on_a_network_which_is_gone_or_no_labs_is_made_anew(
+    lab: Lab, run: Recorder
+) -> None:
+    there_is(run, spec=JOINS.spec, networks=(WANTED.network, *WANTED.connected, FURTHER))
+    lists_networks(run, OF_LAB, [])
+    create = [word.replace(WANTED.spec, JOINS.spec) for word in CREATE]
+    run.handle(create)
+    assert have(lab, JOINS)
+    assert run.argvs[-4:] == [create, *CONNECTS, START]
 
 
 STATUS = inside(NAME, "cat", "/run/gkelab/status.json")

@@ -36,6 +36,11 @@ LAB = "gkelab.lab=vpc-native"
 MACHINES = {**OWN, "gkelab.role": "machines"}
 # What lists them: the labels' filters.
 FIRST = [LAB, "gkelab.role=machines"]
+# The rule and the chain of the lab's in the host's table.
+RULES = ["iptables", "-t", "raw"]
+CHAIN = "gkelab-vpc-native"
+JUMP = ["-m", "comment", "--comment", "gkelab.vpc-native", "-j", CHAIN]
+REMOVE_RULES = [[*RULES, "-D", "PREROUTING", *JUMP], [*RULES, "-F", CHAIN], [*RULES, "-X", CHAIN]]
 IMAGES = ("gkelab/cloud:1", "gkelab/router:1", "gkelab/workload:1")
 HAS_IMAGES = [["docker", "image", "inspect", image] for image in IMAGES]
 REMOVE_IMAGES = [["docker", "image", "rm", image] for image in IMAGES]
@@ -107,6 +112,7 @@ def a_machine(
     filling = [raw for raw in containers if "gkelab.fills" in raw["Config"]["Labels"]]
     lists_containers(run, ["gkelab.fills"], filling)
     run.handle(SHOW, json.dumps([*recorded("routes"), FOREIGN_ROUTE]))
+    run.handle([*RULES, "-S"], f"-N {CHAIN}\n-A PREROUTING {' '.join(JUMP)}\n")
     for argv in HAS_IMAGES:
         run.handle(argv)
     lists_networks(run, [LAB], nets)
@@ -114,6 +120,7 @@ def a_machine(
     removes += [removal(ids(own)), REMOVE_VOLUME] if own else []
     removes += [removal(ids(filling))] if filling else []
     removes += route_deletions(ALL_ROUTES)
+    removes += REMOVE_RULES
     removes += REMOVE_IMAGES if own else []
     # In docker's order.
     removes += [["docker", "network", "rm", *(raw["Id"] for raw in nets)]] if nets else []
@@ -124,7 +131,13 @@ def a_machine(
 
 def removing(run: Recorder) -> list[list[str]]:
     asking = (["docker", "ps"], ["docker", "container"], ["docker", "network", "ls"])
-    more = (["docker", "network", "inspect"], ["docker", "image", "inspect"], SHOW, VOLUMES)
+    more = (
+        ["docker", "network", "inspect"],
+        ["docker", "image", "inspect"],
+        SHOW,
+        VOLUMES,
+        [*RULES, "-S"],
+    )
     return [a for a in run.argvs if not any(a[: len(w)] == w for w in (*asking, *more))]
 
 
@@ -230,6 +243,7 @@ def test_an_image_that_docker_has_not_is_not_removed(
     run.handle(VOLUMES, "")
     lists_containers(run, ["gkelab.fills"], [])
     run.handle(SHOW, "[]")
+    run.handle([*RULES, "-S"], "-P PREROUTING ACCEPT\n")
     for argv in HAS_IMAGES:
         run.handle(argv, code=1)
     lists_networks(run, [LAB], [])
@@ -250,6 +264,17 @@ def test_beside_another_lab_its_routes_and_images_stay(
     assert kept
     assert not [argv for argv in run.argvs if argv in kept]
     assert route_deletions({"203.0.113.0/28"})[0] in run.argvs
+
+
+def test_what_was_held_of_later_subnets_goes(run: Recorder, found: Found, paths: Paths) -> None:
+    a_machine(run)
+    later = {"dst": "10.9.0.0/24", "type": "unreachable", "protocol": "71"}
+    run._answers.pop(tuple(SHOW))
+    run.handle(SHOW, json.dumps([*recorded("routes"), later]))
+    argv = ["ip", "route", "delete", "unreachable", "10.9.0.0/24", "proto", "71"]
+    run.handle(argv)
+    down(found, paths, run, lambda _: None, merged=None)
+    assert argv in run.argvs
 
 
 def test_the_persons_kubeconfig_loses_the_labs_entries(

@@ -312,3 +312,18 @@ def test_a_wrong_file_is_refused_before_docker_is_asked(tmp_path: Path, run: Rec
     with pytest.raises(LabError, match=r"bad\.yaml"):
         plan(tmp_path / "bad.yaml", run)
     assert run.calls == []
+
+
+def test_what_a_lab_made_after_its_up_is_taken_too(run: Recorder) -> None:
+    """No plan tells of it."""
+    later = copy.deepcopy(own_networks()[0])
+    later["Name"], later["Id"] = "gkelab.vpc-native.us-central1.later", "7" * 64
+    later["IPAM"]["Config"] = [{"Subnet": "10.9.0.0/24"}]
+    tags = {"gkelab.role": "subnet", "gkelab.subnetwork": "regions/us-central1/subnetworks/later"}
+    later["Labels"] = {"gkelab.lab": "vpc-native", **tags}
+    run.handle(SHOW, text("routes"))
+    lists_networks(run, [], [*ALL, later])
+    docker = Docker(run)
+    found = {(str(one.network), one.owner) for one in claims(docker.networks(), IpRoute(run))}
+    name = "docker network gkelab.vpc-native.us-central1.later"
+    assert found == OTHERS | {("10.9.0.0/24", name)}

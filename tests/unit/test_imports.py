@@ -32,7 +32,7 @@ MAY = {
     "graph": ("errors",),
     "progress": ("errors", "graph"),
     # One program each: words out, dataclasses in.
-    "tools": ("shell", "topology"),
+    "tools": ("ipam", "shell", "topology"),
     # The local Google Cloud: its server stands on the ground, its client and what uses it too.
     "cloud": ("errors", "files", "topology", "ipam"),
     "cloud.api": ("errors", "ipam"),

@@ -32,7 +32,12 @@ def main(words: Sequence[str]) -> int:
     told = _parser().parse_args(words)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     settings = Settings(
-        told.lab, told.image, tuple(shlex.split(told.command)), tuple(told.range), told.status
+        told.lab,
+        told.image,
+        tuple(shlex.split(told.command)),
+        tuple(told.range),
+        told.status,
+        tuple(told.declared),
     )
     wake, stop = threading.Event(), threading.Event()
 
@@ -82,6 +87,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="CIDR",
         help="a range of the lab, which VMs send to the router alone; may be repeated",
+    )
+    parser.add_argument(
+        "--declared",
+        action="append",
+        default=[],
+        metavar="regions/REGION/subnetworks/NAME",
+        help="a subnet whose docker network somebody else makes; may be repeated",
     )
     parser.add_argument("--status", type=Path, help="a JSON file to tell in how it is")
     return parser

@@ -4,14 +4,13 @@ and the difference carried out.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
 
+from gkelab.cloud.machines.making import Made, Making
 from gkelab.cloud.machines.network import (
     QUESTIONS,
     Network,
@@ -21,8 +20,9 @@ from gkelab.cloud.machines.network import (
     wanted_network,
 )
 from gkelab.cloud.machines.patience import Patience
-from gkelab.cloud.machines.plan import VM, Action, Plan, Seen, plan, seen
+from gkelab.cloud.machines.plan import NODE, VM, Action, Plan, Seen, plan, seen
 from gkelab.cloud.machines.ports import Isolation, guarded, opened
+from gkelab.cloud.machines.status import Status
 from gkelab.cloud.machines.wanted import (
     INSTANCE,
     NUMBER,
@@ -33,11 +33,13 @@ from gkelab.cloud.machines.wanted import (
     subnet_networks,
     wanted,
 )
+from gkelab.cloud.machines.ways import Ways
 from gkelab.cloud.mirror import State
 from gkelab.errors import LabError
-from gkelab.files import write_whole
 from gkelab.shell import Runner
 from gkelab.tools.docker import LABEL, ROLE, Docker
+from gkelab.tools.docker import Network as DockerNetwork
+from gkelab.tools.lab_network import SUBNET
 
 _LOG = logging.getLogger("gkelab.cloud.machines")
 
@@ -45,13 +47,15 @@ _LOG = logging.getLogger("gkelab.cloud.machines")
 @dataclass(frozen=True)
 class Settings:
     """`image` is what VMs run, with `command` as its words; `ranges` are the lab's own, which
-    leave a VM for the router alone; `status` is the file that tells how it is."""
+    leave a VM for the router alone; `status` is the file that tells how it is; `declared` are the
+    subnets that `up` makes, by their links from regions/ on."""
 
     lab: str
     image: str
     command: tuple[str, ...]
     ranges: tuple[IPv4Network, ...]
     status: Path | None
+    declared: tuple[str, ...] = ()
 
 
 @dataclass
@@ -62,12 +66,15 @@ class Agent:
     run: Runner
     now: Callable[[], float]
     known: dict[tuple[str, str], Network] = field(default_factory=dict)
-    told: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.docker = Docker(self.run)
         self.isolation = Isolation(self.run, self.docker, {})
         self.patience = Patience(self.now)
+        self.status = Status(self.settings.status)
+        told = self.settings
+        self.making = Making(self.run, self.docker, told.lab, told.declared, told.ranges)
+        self.ways = Ways(self.docker)
 
     def step(self, state: State | None, away: str = "", *, thorough: bool = False) -> float | None:
         """Make it so once. Without a state (the cloud has not answered yet) no machine is
@@ -78,25 +85,67 @@ class Agent:
         """
         if thorough:
             self.known.clear()
+            self.ways.forget()
         networks = self._networks()
         made, refused = Wanted({}, ()), [away] if away else []
-        left_out: tuple[str, ...] = ()
+        subnets, left_out = Made(), list[str]()
         if state is not None:
-            made = wanted(state, self.settings.lab, networks)
+            subnets, networks = self._subnets(state, networks)
+            made = wanted(state, self.settings.lab, self._by_link(networks))
             steps = self._plan(made)
-            left_out = steps.left_out
-            refused += self._carry_out(steps)
+            refused += [*subnets.problems, *self._carry_out(steps)]
+            refused += self._clear(subnets.going)
+            left_out = [*subnets.left_out, *steps.left_out]
         containers = self._containers()
         direct = opened(state.all("instances")) if state else frozenset()
-        machines = guarded(containers, networks.values())
+        real = self._by_link(networks)
+        machines = guarded(containers, real.values())
         held, open_ports = self.isolation.hold(machines, direct)
         refused += [*open_ports, *self._configure(made, containers)]
-        self._tell(state, made, containers, held, {"problems": refused, "left_out": left_out})
+        if state is not None:
+            nodes = {node: on for node, on in machines.items() if node.role == NODE}
+            refused += self._ways(nodes, subnets)
+        self.status.tell(
+            state.generation if state else None,
+            made.machines,
+            {container.name: container.state for container in containers},
+            {"isolated": held, "subnets": {link: on.name for link, on in real.items()}},
+            {"problems": refused, "left_out": left_out},
+        )
         return self.patience.take()
 
-    def _networks(self) -> dict[str, SubnetNetwork]:
-        listed = self.docker.networks({LABEL: self.settings.lab, ROLE: "subnet"})
-        return subnet_networks(self.settings.lab, ((n.name, n.subnets, n.bridge) for n in listed))
+    def _networks(self) -> list[DockerNetwork]:
+        return self.docker.networks({LABEL: self.settings.lab, ROLE: SUBNET})
+
+    def _by_link(self, networks: Iterable[DockerNetwork]) -> dict[str, SubnetNetwork]:
+        return subnet_networks(self.settings.lab, self.settings.declared, networks)
+
+    def _subnets(
+        self, state: State, networks: list[DockerNetwork]
+    ) -> tuple[Made, list[DockerNetwork]]:
+        """Make subnets real; the docker networks on which machines may be then."""
+        made = self.making.make(state, networks, self._containers())
+        if made.problems:
+            self.patience.failed()
+        if made.changed:
+            networks = self._networks()
+        gone = {network.id for network in made.going}
+        return made, [network for network in networks if network.id not in gone]
+
+    def _clear(self, networks: Sequence[DockerNetwork]) -> list[str]:
+        """Now that no machine is on them."""
+        problems = self.making.clear(networks, self._containers()) if networks else []
+        if problems:
+            self.patience.failed()
+        elif networks:
+            self.patience.soon()  # one that is in their place may be made then
+        return problems
+
+    def _ways(self, nodes: Mapping[Seen, SubnetNetwork], subnets: Made) -> list[str]:
+        problems = self.ways.tell(nodes, subnets.ranges)
+        if problems:
+            self.patience.failed()
+        return problems
 
     def _containers(self) -> list[Seen]:
         return [seen(raw) for raw in self.docker.labelled({LABEL: self.settings.lab})]
@@ -203,38 +252,3 @@ class Agent:
             _LOG.info("%s: %s", machine.container, "; ".join(lines.splitlines()))
             self.docker.exec(container.id, ["ip", "-batch", "-"], input=lines)
         self.known[container.life] = want
-
-    def _tell(
-        self,
-        state: State | None,
-        made: Wanted,
-        containers: list[Seen],
-        held: Mapping[str, str],
-        wrong: Mapping[str, Sequence[str]],
-    ) -> None:
-        """Write the status file if something is another. Of what is `wrong`, "left_out" is what
-        the cloud has and no machine can be."""
-        states = {container.name: container.state for container in containers}
-        status = {
-            "generation": state.generation if state else None,
-            "machines": {
-                machine.instance: {
-                    "container": name,
-                    "state": states.get(name, "absent"),
-                    "address": str(machine.address),
-                    "aliases": [str(alias) for alias in machine.aliases],
-                }
-                for name, machine in made.machines.items()
-            },
-            "isolated": dict(sorted(held.items())),
-            **{kind: list(sentences) for kind, sentences in wrong.items()},
-        }
-        if status == self.told:
-            return
-        for kind, sentences in wrong.items():
-            for sentence in sentences:
-                if sentence not in self.told.get(kind, []):
-                    _LOG.warning("%s", sentence)
-        self.told = status
-        if self.settings.status:
-            write_whole(self.settings.status, json.dumps(status, indent=2) + "\n")

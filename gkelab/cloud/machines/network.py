@@ -85,7 +85,7 @@ def parse(text: str) -> Network:
         for address in interface.get("addr_info", ())
     }
     mac = next((str(link["address"]) for link in links), "")
-    routes = frozenset(_route(r) for r in main)
+    routes = frozenset(route_words(r) for r in main)
     ranges = frozenset(IPv4Network(r["dst"]) for r in local if r.get("type") == "local")
     return Network(mac, frozenset(addresses), routes, ranges)
 
@@ -100,7 +100,8 @@ def _arrays(text: str) -> Iterator[list[Mapping[str, Any]]]:
         rest = rest[end:].strip()
 
 
-def _route(raw: Mapping[str, Any]) -> str:
+def route_words(raw: Mapping[str, Any]) -> str:
+    """A route of `ip -json`, in the words of `ip route`."""
     kind = f"{raw['type']} " if raw.get("type", "unicast") != "unicast" else ""
     words = f"{kind}{raw['dst']}"
     if "gateway" in raw:

@@ -40,5 +40,9 @@ class Patience:
         """Something could not be done: it is tried again soon."""
         self._later(self._now() + AGAIN)
 
+    def soon(self) -> None:
+        """What could not be done before may be possible now."""
+        self._later(self._now())
+
     def _later(self, due: float) -> None:
         self._due = due if self._due is None else min(self._due, due)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from gkelab.cloud.machines.wanted import INSTANCE, NUMBER, SPEC, Machine, Wanted
 from gkelab.tools.docker import ROLE
 
-VM, NODE = "vm", "node"
+VM, NODE, ROUTER = "vm", "node", "router"
 Verb = Literal["remove", "stop", "create", "start", "restart", "unpause"]
 
 

@@ -9,27 +9,28 @@ from ipaddress import IPv4Address, IPv4Network
 
 from gkelab.cloud.mirror import Body, State
 from gkelab.ipam import mac_address
+from gkelab.tools.docker import SUBNETWORK, Network
 
 # Nodes of clusters are kind's business.
 NODE_LABEL = "goog-gke-node"
 # On a VM's container: which instance it is, by its link from zones/ on and by its number (one of
 # the same name that was made anew is another), and what it was started with.
 INSTANCE, NUMBER, SPEC = "gkelab.vm", "gkelab.vm.id", "gkelab.vm.spec"
+# On the docker network of a subnet that came after `up`, beside its link: the number of the
+# subnetwork (one of the same name that was made anew is another), and the router's address in it.
+SUBNET_NUMBER, GATEWAY = "gkelab.subnetwork.id", "gkelab.gateway"
 RUNNING = ("PROVISIONING", "STAGING", "RUNNING")
 
 
 @dataclass(frozen=True)
 class SubnetNetwork:
-    """The docker network that is a subnet: its name, its range and its bridge on the host."""
+    """The docker network that is a subnet: its name, its range, its bridge on the host, and the
+    VPC router's address in it."""
 
     name: str
     range: IPv4Network
     bridge: str
-
-    @property
-    def gateway(self) -> IPv4Address:
-        """The VPC router's address: the first, as in every subnet of a VPC."""
-        return self.range.network_address + 1
+    gateway: IPv4Address
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def container_name(lab: str, instance: str) -> str:
 
 
 def wanted(state: State, lab: str, networks: Mapping[str, SubnetNetwork]) -> Wanted:
-    """The machines of a lab whose subnets are these docker networks, by the subnet's name."""
+    """The machines of a lab whose subnets are these docker networks, by the subnet's link (from
+    regions/ on)."""
     found: dict[str, Machine] = {}
     left_out: list[str] = []
     for instance in state.all("instances"):
@@ -100,11 +102,11 @@ def _machine(
     nic, *more = instance["networkInterfaces"]
     if more:
         left_out.append(f"{link}: only the first of its interfaces is made real")
-    subnet = _last(nic["subnetwork"])
+    subnet = from_regions(nic["subnetwork"])
     network = networks.get(subnet)
     if network is None:
         known = ", ".join(sorted(networks)) or "none"
-        left_out.append(f"{link}: no docker network is the subnet {subnet} (there are: {known})")
+        left_out.append(f"{link}: no docker network is {subnet} (there are: {known})")
         return None
     address = IPv4Address(nic["networkIP"])
     if address not in network.range:
@@ -129,15 +131,26 @@ def _aliases(nic: Body) -> Iterator[IPv4Network]:
 
 
 def subnet_networks(
-    lab: str, networks: Iterable[tuple[str, tuple[IPv4Network, ...], str]]
+    lab: str, declared: Iterable[str], networks: Iterable[Network]
 ) -> dict[str, SubnetNetwork]:
-    """A lab's subnets by name, from its docker networks' names, ranges and bridges."""
+    """The docker networks that are a lab's subnets, by the subnets' links: of `declared` ones the
+    name tells, of later ones a label."""
+    links = {f"gkelab.{lab}.{_last(link)}": link for link in declared}
     found = {}
-    for name, ranges, bridge in networks:
-        subnet = name.removeprefix(f"gkelab.{lab}.")
-        if subnet != name and ranges:
-            found[subnet] = SubnetNetwork(name, ranges[0], bridge)
+    for network in networks:
+        link = network.labels.get(SUBNETWORK) or links.get(network.name)
+        if link and network.subnets:
+            # An expanded subnet keeps its gateway, which else is the first address.
+            gateway = network.labels.get(GATEWAY, network.subnets[0].network_address + 1)
+            found[link] = SubnetNetwork(
+                network.name, network.subnets[0], network.bridge, IPv4Address(gateway)
+            )
     return found
+
+
+def from_regions(link: str) -> str:
+    """A subnetwork's link from regions/ on."""
+    return f"regions/{link.partition('/regions/')[2]}"
 
 
 def _from_zones(link: str) -> str:

@@ -39,7 +39,8 @@ def read(state: object, settings: Settings) -> tuple[Fabric, list[str]]:
 
     def each(collection: str, one: Callable[[Body], Iterator[T]]) -> list[T]:
         items = resources.get(collection, [])
-        return list(_each(collection, items if isinstance(items, list) else [], one, problems))
+        ordered = sorted(items, key=_age) if isinstance(items, list) else []
+        return list(_each(collection, ordered, one, problems))
 
     subnets = _apart(each("subnetworks", _subnet), problems)
     links = {subnet.link: subnet for subnet in subnets}
@@ -56,10 +57,11 @@ def read(state: object, settings: Settings) -> tuple[Fabric, list[str]]:
     fabric = replace(fabric, pools=_pools(fabric, settings, problems))
     routes = each("routes", lambda body: _route(body, fabric))
     gateways = {r for r in routes if isinstance(r, str)}
+    static = _of_one_network([r for r in routes if isinstance(r, StaticRoute)], problems)
     return (
         replace(
             fabric,
-            routes=tuple(sorted((r for r in routes if isinstance(r, StaticRoute)), key=_order)),
+            routes=tuple(sorted(static, key=_order)),
             internet_networks=frozenset(gateways),
         ),
         problems,
@@ -80,6 +82,12 @@ def _each(
 
 def _generation(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else -1
+
+
+def _age(item: Any) -> tuple[str, str]:
+    """Who was there first comes first: what comes later takes nothing from it."""
+    body = item if isinstance(item, dict) else {}
+    return str(body.get("creationTimestamp", "")), str(body.get("selfLink", ""))
 
 
 def _order(route: StaticRoute) -> tuple[IPv4Network, int, str]:
@@ -111,7 +119,7 @@ def _apart(subnets: Iterable[Subnet], problems: list[str]) -> tuple[Subnet, ...]
     """Subnets whose ranges are nobody else's: there is one router, so two networks of a project
     cannot have the same addresses here, though Compute lets them."""
     kept: list[Subnet] = []
-    for subnet in sorted(subnets, key=lambda s: s.link):
+    for subnet in subnets:
         own = (subnet.range, *subnet.secondary)
         others = [(o, n) for o in kept for n in (o.range, *o.secondary)]
         met = [f"{o.name}'s {n}" for o, n in others for mine in own if mine.overlaps(n)]
@@ -234,6 +242,21 @@ def _route(body: Body, fabric: Fabric) -> Iterator[StaticRoute | str]:
     yield StaticRoute(
         body["name"], network, destination, int(body["priority"]), nic.address, nic.subnet
     )
+
+
+def _of_one_network(routes: Iterable[StaticRoute], problems: list[str]) -> list[StaticRoute]:
+    """Routes of which none meets another network's: there is one router, with one table."""
+    kept: list[StaticRoute] = []
+    for route in routes:
+        others = (r for r in kept if r.network != route.network)
+        met = next((r for r in others if r.destination.overlaps(route.destination)), None)
+        if met:
+            problems.append(
+                f"routes {route.name} is left out: it overlaps {met.name} of network {met.network}"
+            )
+        else:
+            kept.append(route)
+    return kept
 
 
 def _hop(body: Body, network: str, fabric: Fabric) -> Nic | None:

@@ -16,6 +16,10 @@ def status(agent: Agent, cloud: str) -> dict[str, Any]:
     counted = {name: _count(*value) for name, value in sorted(agent.counters.items())}
     spoofed = {nic.instance: counted.pop(spoof_counter(nic), None) for nic in fabric.nics}
     links = agent.interfaces.subnets
+    # Names are a region's own: of several, one that is real counts.
+    names = {s.name: None for s in fabric.subnets} | {
+        s.name: links[s.link] for s in fabric.subnets if s.link in links
+    }
     return {
         "generation": agent.generation,
         "cloud": cloud,
@@ -23,10 +27,7 @@ def status(agent: Agent, cloud: str) -> dict[str, Any]:
         "problems": agent.problems,
         "left_out": agent.left_out,
         "repairs": agent.repairs,
-        "interfaces": {
-            "internet": agent.interfaces.internet,
-            **{s.name: links.get(s.link) for s in fabric.subnets},
-        },
+        "interfaces": {**names, "internet": agent.interfaces.internet},
         "instances": len(fabric.nics),
         "rules": len(fabric.rules),
         "counters": {

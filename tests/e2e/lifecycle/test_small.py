@@ -1,6 +1,7 @@
 """A lab's life, on the small topology, beside whatever else is on the machine.
 
-The tests are one story, in order: up, up again, stop, start, another checkout, killed, down.
+The tests are one story, in order: up, up again, a subnet beside it, stop, start, another checkout,
+killed, down.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -29,8 +31,12 @@ from gkelab.tools.iproute import PROTOCOL
 from gkelab.wait import until
 from tests.support.invoke import invoke
 from tests.support.own_lab import answers, changed, ids, settled, snapshot
+from tests.support.timeouts import TIMEOUTS
+from tests.support.vpc.made import VM, Made, google_of, router_of
 
 FOREIGN = "somebody-elses"
+NAME, LATER = "t-later", IPv4Network("10.64.9.0/24")
+SHOWN = ["ip", "-4", "route", "show"]
 LINKS = ["ip", "-json", "link", "show"]
 
 
@@ -41,6 +47,19 @@ def small() -> Iterator[Lab]:
     yield commands.open_lab("small")
     if any(lab.name == "small" for lab in find_labs(Docker(run))):
         invoke("down", "--lab=small")
+
+
+def made_of(small: Lab) -> Made:
+    """What makes things in its cloud; they go with the lab."""
+    return Made(small, google_of(small), router_of(small), NAME)
+
+
+@pytest.fixture(scope="module")
+def later(small: Lab) -> VM:
+    """A VM in a subnet that was made after `up`."""
+    made = made_of(small)
+    subnet = made.subnet("subnet", LATER)
+    return made.vm("vm", subnet=subnet["name"])
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +132,15 @@ def test_two_at_once(small: Lab) -> None:
     assert f"`invoke something-else` (process {os.getpid()}" in refused.stderr
 
 
+def test_a_subnet_made_later_is_left_by_up(small: Lab, later: VM) -> None:
+    """The docker network, the router on it and the VM there are none of a second `up`'s
+    business."""
+    before = settled(small)
+    invoke("up", "--topology=small")
+    assert changed(before, snapshot(small)) == []
+    assert later.address in LATER
+
+
 def test_stop_and_start(small: Lab) -> None:
     """The same containers and addresses after a stop and a start; `status` says it is stopped."""
     before = ids(small)
@@ -128,6 +156,28 @@ def test_stop_and_start(small: Lab) -> None:
         found = {a["type"]: a["address"] for a in nodes[node.name]["status"]["addresses"]}
         assert found["InternalIP"] == str(node.address)
     answers(small)
+
+
+def test_after_a_start_the_later_subnet_is_real_again(small: Lab, later: VM) -> None:
+    """With its VM, the router's address in it, and what nodes know of it."""
+    made_of(small).until_serving(later)
+    router = router_of(small)
+    until(
+        router.status,
+        lambda status: bool(status.interfaces.get(f"{NAME}-subnet")),
+        what=f"{router.name} has its address in {LATER}",
+        timeout=TIMEOUTS.datapath,
+        interval=0.3,
+        tolerant=True,
+    )
+    for node in small.plan.nodes:
+        until(
+            lambda name=node.name: small.docker.exec(name, SHOWN).stdout,  # type: ignore[misc]
+            lambda said: str(LATER) in said,
+            what=f"{node.name} knows {LATER}",
+            timeout=TIMEOUTS.datapath,
+            interval=0.3,
+        )
 
 
 def test_another_checkout_adopts_it(small: Lab, tmp_path: Path) -> None:
@@ -165,6 +215,7 @@ def test_down_leaves_everything_else(small: Lab, foreign: dict[str, str], kubeco
     assert not docker.networks({LABEL: "small"})
     left = {route.destination for route in small.ip.routes() if route.protocol == PROTOCOL}
     assert small.plan.clusters[0].pod_range not in left
+    assert LATER not in left
     assert not small.folder.exists()
     assert not volumes() & mounted
     assert not bridges & {link["ifname"] for link in json.loads(run(LINKS).stdout)}

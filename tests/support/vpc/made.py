@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from google.api_core.exceptions import NotFound
 
 from gkelab.cloud.place import recorded
 from gkelab.cloud.rest import RestCloud
+from gkelab.containers import told as told_by
 from gkelab.lab import Lab
 from gkelab.leftovers import PREFIX, told
 from gkelab.wait import until
@@ -138,6 +140,34 @@ class Made:
         """Make a firewall rule of the lab's network."""
         return self.insert("firewalls", "", {"network": self.network, **said})
 
+    def another_network(self, name: str) -> str:
+        """Make a custom mode network; its link."""
+        made = {"name": self.own(name), "autoCreateSubnetworks": False}
+        self.insert("networks", "", made)
+        return f"global/networks/{self.own(name)}"
+
+    def subnet(self, name: str, primary: IPv4Network, *, network: str = "") -> Body:
+        """Make a subnet in the region of its VMs, of the lab's network unless it is said, and wait
+        until it is real: a docker network of its own, on which the router has its address."""
+        said: Body = {"name": self.own(name), "ipCidrRange": str(primary)}
+        region = f"regions/{self.zone.rpartition('-')[0]}"
+        inserted = self.insert("subnetworks", region, {"network": network or self.network, **said})
+        link = f"{region}/subnetworks/{said['name']}"
+        until(
+            lambda: (self.real(link), self.router.status().interfaces.get(said["name"])),
+            all,
+            what=f"{link} is real",
+            timeout=TIMEOUTS.machine,
+            interval=0.2,
+            describe=lambda _: "; ".join(machines_of(self.lab)["left_out"]),
+            tolerant=True,
+        )
+        return inserted
+
+    def real(self, link: str) -> str:
+        """The docker network that is a subnet, by its link from regions/ on; "" for none."""
+        return str(machines_of(self.lab)["subnets"].get(link, ""))
+
     def vm(
         self,
         name: str,
@@ -219,6 +249,12 @@ def google_of(lab: Lab) -> Google:
     """Google's client at the lab's cloud. Raises LabError where it is not known."""
     place = recorded(lab.cloud_file)
     return Google(place.endpoint, place.project)
+
+
+def machines_of(lab: Lab) -> Body:
+    """What tells of itself that makes VMs and later subnets real. LabError while it tells
+    nothing."""
+    return told_by(lab, "machines")
 
 
 def router_of(lab: Lab) -> Router:

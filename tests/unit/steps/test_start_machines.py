@@ -60,6 +60,7 @@ def test_machines_get_dockers_socket_the_hosts_bridges_and_all_ranges(
         *created(lab, "machines", wanted, "--cap-add=NET_ADMIN", socket),
         *("--lab=vpc-native", "--image=gkelab/workload:1", "--command=serve --http 8080 80"),
         *(f"--range={network}" for network in RANGES),
+        "--declared=regions/us-central1/subnetworks/us-central1",
         "--status=/run/gkelab/status.json",
     ]
 
@@ -127,6 +128,7 @@ def test_the_programs_take_what_they_are_told(tmp_path: Path, run: Recorder, nam
     assert command[:3] == (*program, "gkelab.cloud.machines")
     told = machines_parser().parse_args(command[3:])
     assert (told.cloud, told.lab) == (PLACE.endpoint, plan.name)
+    assert told.declared == [f"regions/{s.region}/subnetworks/{s.name}" for s in plan.subnets]
     assert {*plan.held_inside(), *(subnet.primary for subnet in plan.subnets)} <= set(told.range)
     command = controllers_container(lab).command
     assert command[:3] == (*program, "gkelab.cloud.controllers")

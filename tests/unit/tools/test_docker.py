@@ -12,6 +12,7 @@ import pytest
 
 from gkelab.shell import CommandError
 from gkelab.tools.docker import Container, Docker, Image, Network
+from tests.support.recorder import Recorder
 from tests.unit.tools import (
     FOREIGN_CONTAINER,
     FOREIGN_ID,
@@ -57,6 +58,10 @@ COMMANDS: list[tuple[Callable[[Docker], object], list[str]]] = [
     (
         lambda it: it.connect("net", "10.128.0.1", "router"),
         ["docker", "network", "connect", "--ip", "10.128.0.1", "net", "router"],
+    ),
+    (
+        lambda it: it.disconnect("net", "router"),
+        ["docker", "network", "disconnect", "--force", "net", "router"],
     ),
     (
         lambda it: it.create_volume("kept", {"gkelab.lab": "x"}),
@@ -359,3 +364,23 @@ def test_networks_of_a_label_and_none() -> None:
     run.handle([*LS, "--filter", "label=gkelab.lab"], "")
     assert it.networks({"gkelab.lab": None}) == []
     assert run.times("docker", "network", "inspect") == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Error: No such network: n2", "Error response from daemon: network n2 not found"],
+)
+def test_a_network_that_goes_meanwhile_is_no_error(said: str) -> None:
+    run, one = Recorder(), recorded("networks")[0]
+    run.handle([*LS], f"{one['Id']}\nn2\n")
+    inspect = ["docker", "network", "inspect", one["Id"], "n2"]
+    run.handle(inspect, json.dumps([one]), code=1, stderr=said)
+    assert [network.name for network in Docker(run).networks()] == [one["Name"]]
+
+
+def test_a_docker_that_does_not_tell_of_networks_is_an_error() -> None:
+    run = Recorder()
+    run.handle([*LS], "n2\n")
+    run.handle(["docker", "network", "inspect", "n2"], "[]\n", code=1, stderr="Cannot connect")
+    with pytest.raises(CommandError, match="Cannot connect"):
+        Docker(run).networks()

@@ -101,3 +101,17 @@ def test_other_peoples_routes_to_the_same_range_stay(run: Recorder, route: dict[
     run.handle(SHOW, json.dumps([route]))
     IpRoute(run).remove_own([net("10.0.0.0/20")])
     assert run.argvs == [SHOW]
+
+
+def test_with_what_is_held_all_else_that_leads_nowhere_goes(run: Recorder) -> None:
+    """A later subnet's: nobody tells of its ranges. What leads somewhere is named, or stays."""
+    routes = [
+        {"dst": "10.9.0.0/24", "type": "unreachable", "protocol": "71"},
+        {"dst": "10.0.0.0/20", "type": "unreachable", "protocol": "71"},
+        {"dst": "10.7.0.0/24", "type": "unreachable", "protocol": "static"},
+        {"dst": "203.0.113.0/28", "dev": "br-1", "protocol": "71"},
+    ]
+    run.handle(SHOW, json.dumps(routes))
+    run.handle([*DELETE, "unreachable", "10.9.0.0/24", "proto", "71"])
+    IpRoute(run).remove_own([], held={net("10.0.0.0/20")})
+    assert len(run.argvs) == 2

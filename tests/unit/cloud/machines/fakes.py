@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -16,10 +17,23 @@ from gkelab.cloud.mirror import State
 from gkelab.shell import CommandError, Result
 
 LAB, IMAGE = "lab", "gkelab/vm:1"
-US = SubnetNetwork("gkelab.lab.us", IPv4Network("10.128.0.0/20"), "br-us")
-NETWORKS = {"us": US}
+US = SubnetNetwork(
+    "gkelab.lab.us", IPv4Network("10.128.0.0/20"), "br-us", IPv4Address("10.128.0.1")
+)
+LINK = "regions/us-central1/subnetworks/us"
+NETWORKS = {LINK: US}
 BASE = "https://www.googleapis.com/compute/v1/projects/p"
 START = "2026-01-01T00:00:00.000+00:00"
+
+
+NETWORK: dict[str, Any] = {
+    "Id": "n1" * 32,
+    "Name": US.name,
+    "IPAM": {"Config": [{"Subnet": str(US.range)}]},
+    "Labels": {"gkelab.lab": LAB, "gkelab.role": "subnet"},
+    "Options": {"com.docker.network.bridge.name": "br-us"},
+    "Containers": {},
+}
 
 
 def instance(name: str, address: str = "10.128.0.5", **changes: Any) -> dict[str, Any]:
@@ -27,7 +41,7 @@ def instance(name: str, address: str = "10.128.0.5", **changes: Any) -> dict[str
     aliases = [{"ipCidrRange": a} for a in changes.pop("aliases", ())]
     nic = {
         "name": "nic0",
-        "subnetwork": f"{BASE}/regions/us-central1/subnetworks/us",
+        "subnetwork": f"{BASE}/{changes.pop('subnet', LINK)}",
         "networkIP": address,
         **({"aliasIpRanges": aliases} if aliases else {}),
     }
@@ -48,11 +62,48 @@ def state(*instances: Mapping[str, Any], generation: int = 1) -> State:
     return State("p", generation, {"instances": [dict(i) for i in instances]})
 
 
+def with_subnets(
+    *subnets: Mapping[str, Any],
+    instances: Sequence[Mapping[str, Any]] = (),
+    networks: Sequence[Mapping[str, Any]] = (),
+) -> State:
+    """A state with the lab's own subnet and these, and what is in them."""
+    every = [subnet("us", "10.128.0.0/20", "10.4.0.0/20", id="1"), *map(dict, subnets)]
+    resources = {"subnetworks": every, "instances": [dict(i) for i in instances]}
+    return State("p", 1, {**resources, "networks": [dict(n) for n in networks]})
+
+
+def subnet(name: str, primary: str, *secondary: str, **changes: Any) -> dict[str, Any]:
+    """A subnetwork in Compute's JSON."""
+    region = changes.pop("region", "us-central1")
+    return {
+        "name": name,
+        "id": "9",
+        "creationTimestamp": START,
+        "selfLink": f"{BASE}/regions/{region}/subnetworks/{name}",
+        "network": f"{BASE}/global/networks/{changes.pop('network', 'net')}",
+        "ipCidrRange": primary,
+        "gatewayAddress": str(IPv4Network(primary)[1]),
+        "secondaryIpRanges": [
+            {"rangeName": f"more-{number}", "ipCidrRange": one}
+            for number, one in enumerate(secondary)
+        ],
+        **changes,
+    }
+
+
 @dataclass
 class FakeDocker:
-    """A Runner that is docker, `ip` inside containers, and the host's `bridge`. `refuses` maps
-    the first words of a command to what docker says against it."""
+    """A Runner that is docker, `ip` inside containers, and the host's `bridge`, `ip` and `ss`.
+    `refuses` maps the first words of a command to what docker says against it; `routes` are the
+    host's (Linux's JSON), `peers` what `ss` shows, `ways` what a node says of its routes, by its
+    id, `config` the cluster's ConfigMap."""
 
+    networks: list[dict[str, Any]] = field(default_factory=lambda: [copy.deepcopy(NETWORK)])
+    routes: list[dict[str, Any]] = field(default_factory=list)
+    ways: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    peers: str = ""
     containers: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: list[list[str]] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
@@ -82,16 +133,40 @@ class FakeDocker:
 
     def _answer(self, words: list[str], given: Any) -> tuple[int, str]:  # noqa: C901, PLR0912
         match words:
-            case ["docker", "network", "ls", *_]:
-                return 0, "n1\n"
-            case ["docker", "network", "inspect", *_]:
-                return 0, json.dumps([NETWORK])
+            case ["docker", "network", "ls", *filters]:
+                said = [word.removeprefix("label=").split("=", 1) for word in filters[3::2]]
+                found = [n for n in self.networks if all(n["Labels"].get(k) == v for k, v in said)]
+                return 0, "".join(f"{n['Id']}\n" for n in found)
+            case ["docker", "network", "inspect", *ids]:
+                return 0, json.dumps([n for n in self.networks if n["Id"] in ids])
+            case ["docker", "network", "create", *flags]:
+                self._network(flags)
+            case ["docker", "network", "connect", "--ip", address, name, container]:
+                joined = self.containers[container]["NetworkSettings"]["Networks"]
+                joined[name] = {"IPAddress": address}
+            case ["docker", "network", "disconnect", "--force", name, container]:
+                del self.containers[container]["NetworkSettings"]["Networks"][name]
+            case ["docker", "network", "rm", gone]:
+                self.networks = [n for n in self.networks if n["Id"] != gone]
+            case ["ip", "-json", "-4", "route", "show"]:
+                return 0, json.dumps(self.routes)
+            case ["ip", "route", "replace", "unreachable", network, *_]:
+                self.routes.append({"dst": network, "type": "unreachable", "protocol": "71"})
+            case ["ip", "route", "delete", "unreachable", network, *_]:
+                self.routes = [r for r in self.routes if r["dst"] != network]
+            case ["ss", *_]:
+                return 0, self.peers
+            case ["docker", "exec", name, "ip", "-json", *_]:
+                return 0, json.dumps(self.ways.get(name, []))
+            case ["docker", "exec", _, "kubectl", _, _, "get", *_]:
+                return 0, json.dumps(self.config)
+            case ["docker", "exec", _, "kubectl", *_]:
+                pass
             case ["docker", "ps", *_]:
                 ours = [c for c in self.containers.values() if "gkelab.lab" in labels(c)]
                 return 0, "\n".join(c["Id"] for c in ours)
             case ["docker", "container", "inspect", *names]:
-                found = [self.of(name) for name in names]
-                there = [c for c in found if c]
+                there = [c for c in map(self.of, names) if c]
                 return (0 if len(there) == len(names) else 1), json.dumps(there)
             case ["docker", "run", *flags]:
                 return self._run(flags)
@@ -117,11 +192,20 @@ class FakeDocker:
                 raise AssertionError(f"nobody expected {words}")
         return 0, ""
 
+    def _network(self, words: list[str]) -> None:
+        said = dict(zip(words[::2], words[1::2], strict=False))
+        tags = [w for flag, w in itertools.pairwise(words) if flag == "--label"]
+        number = f"{next(self.clock):02}" * 32
+        made = {"Id": number, "Name": words[-1], "Labels": dict(t.split("=", 1) for t in tags)}
+        self.networks.append(
+            {**NETWORK, **made, "IPAM": {"Config": [{"Subnet": said["--subnet"]}]}, "Options": {}}
+        )
+
     def _run(self, words: list[str]) -> tuple[int, str]:
         said = dict(word.removeprefix("--").partition("=")[::2] for word in words if "=" in word)
         tags = [w.removeprefix("--label=") for w in words if w.startswith("--label=")]
-        address = f"{said['ip']}/20"
-        self.add(said["name"], dict(tag.split("=", 1) for tag in tags), address=address)
+        address, names = f"{said['ip']}/20", dict(tag.split("=", 1) for tag in tags)
+        self.add(said["name"], names, address=address, network=said["network"])
         return 0, "id\n"
 
     def add(
@@ -131,6 +215,7 @@ class FakeDocker:
         *,
         status: str = "running",
         address: str = "10.128.0.2/20",
+        network: str = US.name,
     ) -> dict[str, Any]:
         """A container, however it came to be."""
         number = len(self.containers) + 10 * next(self.clock)
@@ -139,7 +224,7 @@ class FakeDocker:
             "Name": f"/{name}",
             "State": {"Status": status},
             "Config": {"Image": IMAGE, "Labels": dict(tags)},
-            "NetworkSettings": {"Networks": {US.name: {"IPAddress": address.partition("/")[0]}}},
+            "NetworkSettings": {"Networks": {network: {"IPAddress": address.partition("/")[0]}}},
             "Mounts": [],
             "ip": interface(address),
         }
@@ -161,34 +246,27 @@ class FakeDocker:
         return int(self.of(name)["Id"])  # type: ignore[index]
 
     def _port(self, container: Mapping[str, Any]) -> dict[str, Any]:
-        number = int(container["Id"])
+        number, (name, *_) = int(container["Id"]), container["NetworkSettings"]["Networks"]
+        found = (n for n in self.networks if n["Name"] == name and name != US.name)
         return {
             "ifindex": number,
             "ifname": f"veth{number}",
-            "master": "br-us",
+            "master": next((f"br-{n['Id'][:12]}" for n in found), "br-us"),
             "isolated": number in self.isolated,
         }
 
     def changes(self) -> list[list[str]]:
         """The commands since the last time that did not only ask."""
-        asked = ("ls", "inspect", "ps", "container", "network", "-details")
+        asked = ("ls", "inspect", "ps", "container", "-details", "-json", "-Htn4")
         done = [
             c
             for c in self.calls
-            if c[1] not in asked and not (c[1] == "exec" and ("-json" in c or "cat" in c))
+            if c[1] not in asked
+            and not (c[1] == "network" and c[2] in asked)
+            and not (c[1] == "exec" and ("-json" in c or "cat" in c or "get" in c))
         ]
         self.calls.clear()
         return done
-
-
-NETWORK = {
-    "Id": "n1" * 32,
-    "Name": US.name,
-    "IPAM": {"Config": [{"Subnet": str(US.range)}]},
-    "Labels": {"gkelab.lab": LAB, "gkelab.role": "subnet"},
-    "Options": {"com.docker.network.bridge.name": "br-us"},
-    "Containers": {},
-}
 
 
 def labels(container: Mapping[str, Any]) -> Mapping[str, str]:
@@ -209,5 +287,5 @@ def interface(address: str) -> str:
 
 def agent(docker: FakeDocker, status: Path | None = None, **settings: Any) -> Agent:
     """An agent of the lab, with a clock that stands still."""
-    made = Settings(LAB, IMAGE, ("serve",), settings.get("ranges", ()), status)
+    made = Settings(LAB, IMAGE, ("serve",), settings.get("ranges", ()), status, (LINK,))
     return Agent(made, docker, settings.get("now", lambda: 100.0))

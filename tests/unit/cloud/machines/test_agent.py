@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gkelab.shell import CommandError
-from tests.unit.cloud.machines.fakes import IMAGE, US, FakeDocker, agent, instance, labels, state
+from tests.unit.cloud.machines.fakes import (
+    IMAGE,
+    LINK,
+    US,
+    FakeDocker,
+    agent,
+    instance,
+    labels,
+    state,
+)
 
 WEB = "lab-vm-web"
 NODE = {"gkelab.lab": "lab", "gkelab.role": "node"}
@@ -57,6 +66,7 @@ def test_a_vm_is_started_isolated_and_routed(tmp_path: Path) -> None:
             }
         },
         "isolated": ports,
+        "subnets": {LINK: US.name},
         "problems": [],
         "left_out": [],
     }
@@ -103,7 +113,7 @@ def test_a_node_whose_instance_says_so_is_left_open_and_isolated_again() -> None
     vm = instance("web", metadata=switch)  # a VM has no such switch
     it = agent(docker)
     it.step(state(instance("small-worker", "10.128.0.3", **node), vm))
-    assert set(it.told["isolated"]) == {"small-worker", WEB}
+    assert set(it.status.told["isolated"]) == {"small-worker", WEB}
     docker.changes()
     set_port = ["bridge", "link", "set", "dev", f"veth{number}", "isolated"]
     for metadata, word, isolated in ((switch, "off", {WEB}), ({}, "on", {"small-worker", WEB})):
@@ -111,7 +121,7 @@ def test_a_node_whose_instance_says_so_is_left_open_and_isolated_again() -> None
         for _ in range(2):  # and stays so
             it.step(wants)
         assert docker.changes() == [[*set_port, word]]
-        assert set(it.told["isolated"]) == isolated
+        assert set(it.status.told["isolated"]) == isolated
 
 
 def test_one_that_ends_again_and_again_waits() -> None:
@@ -127,19 +137,19 @@ def test_one_that_ends_again_and_again_waits() -> None:
         now[0] += 1
     assert tries[:10] == [True, True, False, True, False, False, False, True, False, False]
     assert 5 < sum(tries) < 15
-    assert it.told["problems"] == [f"{WEB} is started again and again; it waits"]
+    assert it.status.told["problems"] == [f"{WEB} is started again and again; it waits"]
 
 
 def test_what_docker_refuses_is_told_and_tried_again(tmp_path: Path) -> None:
     docker = FakeDocker(refuses={("docker", "run"): "Address already in use"})
     it = agent(docker, tmp_path / "status")
     assert it.step(state(instance("web"))) == 2.0
-    (problem,) = it.told["problems"]
+    (problem,) = it.status.told["problems"]
     assert problem.startswith(f"cannot create {WEB}: ") and "already in use" in problem
-    assert it.told["machines"]["zones/us-central1-a/instances/web"]["state"] == "absent"
+    assert it.status.told["machines"]["zones/us-central1-a/instances/web"]["state"] == "absent"
     docker.refuses.clear()
     assert it.step(state(instance("web"))) is None
-    assert it.told["problems"] == []
+    assert it.status.told["problems"] == []
 
 
 def test_without_docker_nothing_is_known() -> None:
@@ -155,7 +165,7 @@ def test_before_the_cloud_has_answered_no_machine_is_touched() -> None:
     it = agent(docker)
     it.step(None, "the cloud does not answer")
     assert {call[0] for call in docker.changes()} == {"bridge"}
-    assert it.told["problems"] == ["the cloud does not answer"]
+    assert it.status.told["problems"] == ["the cloud does not answer"]
 
 
 def test_a_foreign_container_is_left(tmp_path: Path) -> None:
@@ -164,7 +174,7 @@ def test_a_foreign_container_is_left(tmp_path: Path) -> None:
     it = agent(docker)
     it.step(state(instance("web")))
     assert docker.changes() == []
-    assert "is not the lab's VM" in it.told["left_out"][0]
+    assert "is not the lab's VM" in it.status.told["left_out"][0]
 
 
 def test_a_port_that_is_on_no_subnet_is_told_of() -> None:
@@ -172,7 +182,7 @@ def test_a_port_that_is_on_no_subnet_is_told_of() -> None:
     docker.add("small-worker", NODE)
     it = agent(docker)
     it.step(state())
-    assert it.told["problems"][0].startswith("the port of small-worker is not isolated: ")
+    assert it.status.told["problems"][0].startswith("the port of small-worker is not isolated: ")
 
 
 names = st.sampled_from(["a", "b", "c"])

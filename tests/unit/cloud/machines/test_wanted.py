@@ -6,9 +6,10 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from gkelab.cloud.machines.wanted import Machine, subnet_networks, wanted
+from gkelab.cloud.machines.wanted import Machine, SubnetNetwork, subnet_networks, wanted
 from gkelab.cloud.mirror import State
-from tests.unit.cloud.machines.fakes import BASE, LAB, NETWORKS, START, US, instance, state
+from gkelab.tools.docker import Network
+from tests.unit.cloud.machines.fakes import BASE, LAB, LINK, NETWORKS, START, US, instance, state
 
 
 def test_an_instance_is_a_machine() -> None:
@@ -71,17 +72,30 @@ def test_what_cannot_be_is_told() -> None:
     zone = "zones/us-central1-a/instances"
     assert list(made.machines) == ["lab-vm-c"]
     assert made.left_out == (
-        f"{zone}/a: no docker network is the subnet mine (there are: us)",
+        f"{zone}/a: no docker network is regions/r/subnetworks/mine (there are: {LINK})",
         f"{zone}/b: 10.132.0.5 is not in 10.128.0.0/20, its docker network's range",
         f"{zone}/c: only the first of its interfaces is made real",
         f"zones/us-central1-b/instances/c: the container lab-vm-c is that of {zone}/c already",
     )
 
 
+def network(name: str, *ranges: IPv4Network, **labels: str) -> Network:
+    return Network("id", name, ranges, {f"gkelab.{k}": v for k, v in labels.items()}, "br-us", ())
+
+
 def test_a_labs_subnets_are_its_networks() -> None:
+    """Declared ones by their names, later ones by their labels."""
+    later = "regions/us-central1/subnetworks/later"
+    tags = {"subnetwork": later, "gateway": "10.9.4.1"}
+    whole = IPv4Network("10.9.0.0/16")
     listed = [
-        ("gkelab.lab.us", (US.range,), "br-us"),
-        ("gkelab.lab.none", (), "br-none"),
-        ("gkelab.other.us", (US.range,), "br-other"),
+        network("gkelab.lab.us", US.range),
+        network("gkelab.lab.none", US.range),
+        network("gkelab.lab.us-central1.later", whole, **tags),
+        network("gkelab.other.us", US.range),
     ]
-    assert subnet_networks(LAB, listed) == NETWORKS
+    # An expanded subnet keeps its gateway.
+    name, gateway = "gkelab.lab.us-central1.later", IPv4Address("10.9.4.1")
+    expected = {**NETWORKS, later: SubnetNetwork(name, whole, "br-us", gateway)}
+    assert subnet_networks(LAB, [LINK], listed) == expected
+    assert subnet_networks(LAB, [LINK], [network("gkelab.lab.us")]) == {}

@@ -184,6 +184,39 @@ def test_what_overlaps_in_another_network_is_left_out() -> None:
     assert read(state, SETTINGS)[1] == ["subnetworks z is left out: it overlaps us's 10.128.0.0/20"]
 
 
+def test_who_came_first_keeps_its_range() -> None:
+    """Whatever the names are."""
+    state = states.state()
+    later = states.subnet("a", "asia-east1", "10.128.0.0/24", "10.250.0.0/24", "third")
+    later["creationTimestamp"] = "2026-02-02T00:00:00.000+00:00"
+    state["resources"]["subnetworks"].insert(0, later)
+    assert read(state, SETTINGS)[1] == ["subnetworks a is left out: it overlaps us's 10.128.0.0/20"]
+
+
+def test_a_pool_is_in_the_older_subnet_of_its_name() -> None:
+    state = states.state(NODES)
+    later = states.subnet("us", "asia-east1", "10.77.0.0/24", "10.78.0.0/24", "third")
+    later["creationTimestamp"] = "2026-02-02T00:00:00.000+00:00"
+    state["resources"]["subnetworks"].insert(0, later)
+    (pool,) = read(state, SETTINGS)[0].pools
+    assert pool.subnet == states.US
+
+
+def test_routes_of_two_networks_do_not_meet() -> None:
+    """There is one table: a packet of the one would take the other's way."""
+    there = states.instance("there", "far", "10.200.0.9", canIpForward=True)
+    hop = {"nextHopIp": "10.200.0.9"}
+    routes = [
+        states.route("r", "192.168.0.0/16", **BY_FW),
+        states.route("same", "192.168.7.0/24", "other", **hop),
+        states.route("apart", "192.169.0.0/24", "other", **hop),
+        states.route("own", "192.168.8.0/24", **BY_FW),
+    ]
+    found, problems = read(states.state([FORWARDS, there], routes=routes), SETTINGS)
+    assert problems == ["routes same is left out: it overlaps r of network net"]
+    assert {route.name for route in found.routes} == {"r", "apart", "own"}
+
+
 def test_pools_that_cannot_be_are_told() -> None:
     pools = (
         PoolSetting(IPv4Network("10.4.0.0/28"), "us", "x"),
