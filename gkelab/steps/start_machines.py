@@ -11,7 +11,7 @@ from gkelab.supply.archive import give_docker
 
 SOCKET = "/var/run/docker.sock"
 # What a VM runs: the sample server, at a port beside the usual one, too.
-SERVES = "serve --http 8080 80"
+SERVES = "workload serve --http 8080 80"
 
 
 def start_machines(lab: Lab) -> str:

@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lab", required=True, help="the lab's name")
     parser.add_argument("--image", required=True, help="the image that VMs run")
     parser.add_argument(
-        "--command", default="", help="what they run of it, as words; the image's own by default"
+        "--command", required=True, help="the program of it that they run, with its words"
     )
     parser.add_argument(
         "--range",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gkelab.cloud.machines.making import Made, Making
 from gkelab.cloud.machines.network import (
+    DEVICE,
     QUESTIONS,
     Network,
     commands,
@@ -42,13 +43,19 @@ from gkelab.tools.docker import Network as DockerNetwork
 from gkelab.tools.lab_network import SUBNET
 
 _LOG = logging.getLogger("gkelab.cloud.machines")
+# What a machine runs begins when it is in the VPC, as on a VM that has booted: docker's address,
+# a whole subnet's, is the last that goes (network.commands).
+BOOT = (
+    f'while ip -4 -oneline address show dev {DEVICE} | grep -qv "/32 "; do sleep 0.05; done; '
+    'exec "$@"'
+)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`image` is what VMs run, with `command` as its words; `ranges` are the lab's own, which
-    leave a VM for the router alone; `status` is the file that tells how it is; `declared` are the
-    subnets that `up` makes, by their links from regions/ on."""
+    """`image` is what VMs have, `command` the program of it that they run; `ranges` are the lab's
+    own, which leave a VM for the router alone; `status` is the file that tells how it is;
+    `declared` are the subnets that `up` makes, by their links from regions/ on."""
 
     lab: str
     image: str
@@ -208,7 +215,7 @@ class Agent:
         argv += [f"--ip={machine.address}", "--sysctl=net.ipv4.conf.all.arp_notify=1"]
         argv += ["--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--restart=no", "--init"]
         argv += [f"--label={key}={value}" for key, value in labels.items()]
-        return [*argv, image, *self.settings.command]
+        return [*argv, "--entrypoint=/bin/sh", image, "-c", BOOT, "sh", *self.settings.command]
 
     def _configure(self, made: Wanted, containers: list[Seen]) -> list[str]:
         """Have the running machines' addresses and routes be right; what could not be done.

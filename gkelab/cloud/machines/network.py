@@ -63,8 +63,8 @@ def commands(seen: Network, wanted: Network) -> str:
     lines = [f"link set dev {DEVICE} address {wanted.mac}"] if seen.mac != wanted.mac else []
     lines += [f"address add {a} dev {DEVICE}" for a in sorted(wanted.addresses - seen.addresses)]
     lines += [f"route replace {words}" for words in order]
-    lines += [f"address delete {a} dev {DEVICE}" for a in docker]
     lines += local_commands(seen.local, wanted.local)
+    lines += [f"address delete {a} dev {DEVICE}" for a in docker]
     return "".join(f"{line}\n" for line in lines)
 
 

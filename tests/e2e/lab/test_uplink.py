@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 
 import pytest
 import testinfra
@@ -16,9 +15,9 @@ from gkelab.steps.start_client import client_name
 from gkelab.tools.iproute import unreachable_words
 from gkelab.topology import Cluster
 from tests.support.namespace import Namespace
-from tests.support.packets import Packet
 from tests.support.probes import ContainerPlace, HostPlace, Place
 from tests.support.sniffer import sniff
+from tests.support.uplink import knock, of_ranges, uplink_of
 
 POD = {
     "apiVersion": "v1",
@@ -34,29 +33,7 @@ POD = {
 @pytest.fixture(scope="module")
 def uplink(lab: Lab) -> str:
     """The interface of the host's default route."""
-    routes = json.loads(lab.run(["ip", "-json", "route", "show", "default"]).stdout)
-    if not routes:
-        pytest.skip("this host has no default route, so nothing can leave it")
-    return str(routes[0]["dev"])
-
-
-def an_address(network: IPv4Network) -> str:
-    """An address of the range that nobody has: one near its end."""
-    return str(network[-3])
-
-
-def knock(place: Place, address: str) -> None:
-    """Try to reach it; what becomes of that is the watcher's to see."""
-    place.exec(["curl", "--silent", "--max-time", "1", f"http://{address}/"], timeout=10)
-
-
-def of_ranges(packets: list[Packet], ranges: tuple[IPv4Network, ...]) -> list[Packet]:
-    """Those of the packets that come from or go to one of the ranges."""
-
-    def inside(text: str) -> bool:
-        return bool(text) and ":" not in text and any(IPv4Address(text) in n for n in ranges)
-
-    return [packet for packet in packets if inside(packet.source) or inside(packet.destination)]
+    return uplink_of(lab)
 
 
 def beside(lab: Lab) -> list[str]:
@@ -77,11 +54,10 @@ def test_nothing_made_up_leaves(lab: Lab, uplink: str, namespace: Namespace) -> 
         HostPlace(lab.run),
     ]
     with sniff(uplink) as packets:
-        for place in places:
-            for network in ranges:
-                knock(place, an_address(network))
         # What looks like Google's metadata server from a pod is nobody's; sidecars ask for it.
-        knock(places[0], "169.254.169.254")
+        knock(places[0], ranges, "169.254.169.254")
+        for place in places[1:]:
+            knock(place, ranges)
     leaked = of_ranges(packets, ranges)
     assert not leaked, f"{len(leaked)} packets of made-up ranges left by {uplink}: {leaked[:3]}"
 
@@ -110,7 +86,7 @@ def test_the_router_holds_what_a_client_lets_go(
     network = lab.plan.internet.docker_network
     bridge = next(n.bridge for n in lab.docker.networks() if n.name == network)
     with sniff(bridge) as seen, sniff(uplink) as left:
-        knock(client, an_address(without_route))
+        knock(client, [without_route])
     assert of_ranges(seen, (without_route,)), "the watcher saw nothing: it cannot see a leak"
     assert not of_ranges(left, (without_route,))
 

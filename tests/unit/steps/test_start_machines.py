@@ -58,7 +58,11 @@ def test_machines_get_dockers_socket_the_hosts_bridges_and_all_ranges(
     socket = "--volume=/var/run/docker.sock:/var/run/docker.sock"
     assert create == [
         *created(lab, "machines", wanted, "--cap-add=NET_ADMIN", socket),
-        *("--lab=vpc-native", "--image=gkelab/workload:1", "--command=serve --http 8080 80"),
+        *(
+            "--lab=vpc-native",
+            "--image=gkelab/workload:1",
+            "--command=workload serve --http 8080 80",
+        ),
         *(f"--range={network}" for network in RANGES),
         "--declared=regions/us-central1/subnetworks/us-central1",
         "--status=/run/gkelab/status.json",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gkelab.cloud.machines.agent import BOOT
 from gkelab.shell import CommandError
 from tests.unit.cloud.machines.fakes import (
     IMAGE,
@@ -43,7 +46,8 @@ def test_a_vm_is_started_isolated_and_routed(tmp_path: Path) -> None:
         *("--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--restart=no", "--init"),
         *("--label=gkelab.lab=lab", "--label=gkelab.role=vm"),
         "--label=gkelab.vm=zones/us-central1-a/instances/web",
-        *("--label=gkelab.vm.id=7", f"--label=gkelab.vm.spec={spec}", IMAGE, "serve"),
+        *("--label=gkelab.vm.id=7", f"--label=gkelab.vm.spec={spec}"),
+        *("--entrypoint=/bin/sh", IMAGE, "-c", BOOT, "sh", "serve"),
     ]
     ports = {name: f"veth{int(c['Id'])}" for name, c in docker.containers.items()}
     del ports["lab-router"]
@@ -54,7 +58,9 @@ def test_a_vm_is_started_isolated_and_routed(tmp_path: Path) -> None:
         ),
         ["docker", "exec", "--interactive", docker.containers[WEB]["Id"], "ip", "-batch", "-"],
     ]
-    assert docker.inputs[0].splitlines()[-1] == "route replace local 10.4.1.0/24 dev lo proto 66"
+    *_, alias, last = docker.inputs[0].splitlines()
+    assert alias == "route replace local 10.4.1.0/24 dev lo proto 66"
+    assert last.startswith("address delete"), "which is what its program waits for"
     assert json.loads(file.read_text()) == {
         "generation": 5,
         "machines": {
@@ -217,3 +223,30 @@ def test_it_comes_to_rest_with_what_the_cloud_says(rounds: list[Any]) -> None:
                 del docker.containers[f"lab-vm-{name}"]
             elif container:
                 container["State"]["Status"] = accident
+
+
+@pytest.mark.parametrize(
+    ("shown", "begins"),
+    [
+        (["10.0.0.5/24"], False),
+        (["10.0.0.5/32", "10.0.0.5/24"], False),
+        (["10.0.0.5/32"], True),
+        (["10.0.0.5/32", "10.0.0.9/32"], True),
+    ],
+)
+def test_what_a_machine_runs_begins_when_it_is_in_the_vpc(
+    shown: list[str], begins: bool, tmp_path: Path
+) -> None:
+    """With docker's address, a whole subnet's, it waits."""
+    lines = "".join(f"2: eth0 inet {one} scope global eth0\n" for one in shown)
+    for name, text in {"ip": f"printf '{lines}'", "sleep": "kill $PPID"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", BOOT, "sh", "echo", "it", "begins"],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout == "it begins\n") is begins

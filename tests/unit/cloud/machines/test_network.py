@@ -31,8 +31,8 @@ route replace 10.128.0.1 dev eth0 scope link
 route replace unreachable 10.4.0.0/20 metric 4000000000
 route replace 10.4.0.0/20 via 10.128.0.1 dev eth0
 route replace default via 10.128.0.1 dev eth0
-address delete 10.128.0.5/20 dev eth0
 route replace local 10.4.1.0/24 dev lo proto 66
+address delete 10.128.0.5/20 dev eth0
 """
 
 
