@@ -95,20 +95,26 @@ class Adding:
             interval=0.2,
             describe=lambda said: "; ".join(said.splitlines()[-3:]),
         )
+        # "detected cgroup v1" is said before systemd runs.
+        self._await(["systemctl", "is-active", "containerd"], "containerd runs")
         # With kind's patches, and those of the lab.
         config = docker.exec(sibling_name, ["cat", CONTAINERD]).stdout
         if docker.exec(name, ["cat", CONTAINERD]).stdout != config:
             docker.exec(name, ["cp", "/dev/stdin", CONTAINERD], input=config)
             docker.exec(name, ["systemctl", "restart", "containerd"])
+        self._await(["ctr", "version"], "containerd answers")
+        return name
+
+    def _await(self, argv: list[str], what: str) -> None:
+        """Wait until a command in the node succeeds."""
         until(
-            lambda: docker.exec(name, ["ctr", "version"], check=False),
+            lambda: self.lab.docker.exec(self.node.name, argv, check=False),
             lambda said: said.code == 0,
-            what=f"containerd answers in {name}",
+            what=f"{what} in {self.node.name}",
             timeout=self.lab.timeouts.node_boots,
             interval=0.2,
-            describe=lambda said: said.stderr.strip(),
+            describe=lambda said: (said.stderr or said.stdout).strip(),
         )
-        return name
 
     def load_images(self) -> str:
         """The images that the store it mounts lacks, or has others of that name."""

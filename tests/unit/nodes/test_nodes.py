@@ -172,6 +172,9 @@ def boots(run: Recorder, config: str = "same") -> None:
     run.handle(["docker", "container", "inspect", SIBLING], json.dumps([SIBLING_RAW]))
     run.handle(inside(SIBLING, "cat", CONFIG), "same")
     run.handle(inside(NAME, "cat", CONFIG), config)
+    active = inside(NAME, "systemctl", "is-active", "containerd")
+    run.handle(active, code=1, stderr="Failed to connect to system scope bus")  # it still boots
+    run.handle(active)
     run.handle(inside(NAME, "ctr", "version"))
 
 
