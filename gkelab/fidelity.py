@@ -20,6 +20,7 @@ _SERVICES = "tests/e2e/services/test_cluster_ip.py::"
 _BALANCERS = "tests/e2e/loadbalancing/test_external.py::"
 _VPC = "tests/e2e/vpc/"
 _API = "tests/e2e/compute_api/"
+_LIFECYCLE = "tests/e2e/lifecycle/"
 
 
 @dataclass(frozen=True)
@@ -311,6 +312,18 @@ CLAIMS: tuple[Claim, ...] = (
             f"{_VPC}test_subnets.py::test_what_the_host_uses_is_told_and_left_to_it",
             f"{_VPC}test_subnets.py::test_an_expanded_subnet_is_real_as_a_whole_once_nobody_is_in_it",
             f"{_VPC}test_subnets.py::test_a_deleted_subnet_is_gone",
+        ),
+    ),
+    Claim(
+        "A node pool resized: nodes come and go, and their parts of the pods' range with them",
+        f"{_GKE}how-to/node-pools",
+        "emulated",
+        "`invoke node.add` and `invoke node.delete`: a kind node joined by kubeadm, an instance",
+        "one node at a time",
+        (
+            f"{_LIFECYCLE}test_added.py::test_it_is_of_the_vpc",
+            f"{_LIFECYCLE}test_added.py::test_pods_on_it_are_reached_and_reach",
+            f"{_LIFECYCLE}test_added.py::test_deleted_it_is_gone",
         ),
     ),
     Claim(
