@@ -176,22 +176,22 @@ def ssh(context: Context, machine: str, lab: str | None = None) -> None:
         "all_": "also the suites that need another topology",
         "topology": "the lab to test",
         "images": "upstream or built; by default what works here",
+        "runs": "how often, one after the other; the first that fails is the last",
     }
 )
 def test(
     context: Context,
+    *,
     suite: str | None = None,
     all_: bool = False,
     topology: str = commands.DEFAULT_TOPOLOGY,
     images: str | None = None,
+    runs: int = 1,
 ) -> None:
     """Bring the lab up if it is not, and prove it; words after -- go to pytest."""
     with commands.plain_errors():
-        raise SystemExit(
-            testing.test(
-                suite, all_, topology, images, commands.words_after(context.remainder, sys.argv)
-            )
-        )
+        words = commands.words_after(context.remainder, sys.argv)
+        raise SystemExit(testing.test(suite, all_, topology, images, words, runs=runs))
 
 
 @task(

@@ -6,7 +6,9 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -35,10 +37,17 @@ def suites() -> list[str]:
 
 
 def test(
-    suite: str | None, everything: bool, topology: str, images: str | None, words: Sequence[str]
+    suite: str | None,
+    everything: bool,
+    topology: str,
+    images: str | None,
+    words: Sequence[str],
+    *,
+    runs: int = 1,
 ) -> int:
     """Run suites; the exit status is pytest's, 130 when it was interrupted. The lab is brought up
     if one of them tests it; suites that make labs of their own come after the others, alone.
+    All of it `runs` times, or until one fails: what fails once in many is seen by that.
 
     Raises LabError for an unknown suite, when another run tests the lab, and for whatever keeps
     the lab from coming up whole.
@@ -46,26 +55,50 @@ def test(
     known = suites()
     if suite is not None and suite not in known:
         raise LabError(f"There is no suite {suite}", f"name one of {', '.join(known)}")
+    if runs < 1:
+        raise LabError(f"--runs={runs} tests nothing", "say 1 or more")
     chosen = [suite] if suite else [s for s in known if everything or s not in APART]
-    if chosen == ["unit"]:
-        return _run(pytest_argv(chosen, "", "", words), "", ())[0]
+    with ExitStack() as stack:
+        if chosen == ["unit"]:
+            turn = partial(_run, pytest_argv(chosen, "", "", words), "", ())
+            return _again(lambda: turn()[0], runs)
+        name = commands.lab_name(topology)
+        command = f"invoke test --topology {topology}" + (f" --suite {suite}" if suite else "")
+        locks = default_paths().state / "tests" / name
+        held = stack.enter_context(hold(locks, command, f"testing lab {name}"))
+        if any(s not in APART for s in chosen):
+            commands.up(topology, images, True, False)
+        return _again(lambda: _once(chosen, name, words, held), runs)
+
+
+def _again(once: Callable[[], int], runs: int) -> int:
+    """Do it so many times, or until it fails; the exit status of the last."""
+    code = 0
+    for number in range(1, runs + 1):
+        code = once()
+        if runs > 1:
+            how = "passed" if code == 0 else f"did not, after {number - 1} that did"
+            _say(f"run {number} of {runs} {how}")
+        if code:
+            break
+    return code
+
+
+def _once(chosen: Sequence[str], name: str, words: Sequence[str], held: int) -> int:
+    """Run the suites on the lab of that name, and those that make labs of their own."""
     shared = [s for s in chosen if s not in APART]
     apart = [s for s in chosen if s in APART]
-    name = commands.lab_name(topology)
-    command = f"invoke test --topology {topology}" + (f" --suite {suite}" if suite else "")
     code = 0
-    with hold(default_paths().state / "tests" / name, command, f"testing lab {name}") as held:
-        if shared:
-            commands.up(topology, images, True, False)
-            clean(commands.open_lab(name))
-            argv = pytest_argv(shared, name, secrets.token_hex(4), words)
-            code, results = _run(argv, name, (held,))
-            bad = not results or any(r.bad and r.suite != "unit" for r in results)
-            if code == FAILED and bad:
-                _collect(name)
-        if apart and code in {0, FAILED}:
-            argv = pytest_argv(apart, "", secrets.token_hex(4), words)
-            code = max(code, _run(argv, "", (held,))[0])
+    if shared:
+        clean(commands.open_lab(name))
+        argv = pytest_argv(shared, name, secrets.token_hex(4), words)
+        code, results = _run(argv, name, (held,))
+        bad = not results or any(r.bad and r.suite != "unit" for r in results)
+        if code == FAILED and bad:
+            _collect(name)
+    if apart and code in {0, FAILED}:
+        argv = pytest_argv(apart, "", secrets.token_hex(4), words)
+        code = max(code, _run(argv, "", (held,))[0])
     return code
 
 

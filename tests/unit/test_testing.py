@@ -154,6 +154,27 @@ def test_every_run_has_an_id_of_its_own(pytest_: Pytest) -> None:
     assert first != second
 
 
+def test_many_runs_bring_the_lab_up_once(
+    pytest_: Pytest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert testing.test("mesh", False, "small", None, [], runs=3) == 0
+    turn = ["open small", "clean vpc-native", "pytest"]
+    assert pytest_.steps == ["up ('small', None, True, False)", *turn, *turn, *turn]
+    assert len({tuple(argv) for argv in pytest_.argvs}) == 3
+    assert "run 3 of 3 passed" in capsys.readouterr().err
+
+
+def test_the_first_of_many_runs_that_fails_is_the_last(
+    pytest_: Pytest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest_.code = 1
+    assert testing.test("unit", False, "small", None, [], runs=3) == 1
+    assert pytest_.steps == ["pytest"]
+    assert "run 1 of 3 did not, after 0 that did" in capsys.readouterr().err
+    with pytest.raises(LabError, match=r"--runs=0 tests nothing\. Say 1 or more"):
+        testing.test("unit", False, "small", None, [], runs=0)
+
+
 @pytest.mark.parametrize("everything", [False, True])
 def test_suites_with_labs_of_their_own_run_only_when_all_do(
     pytest_: Pytest, everything: bool
