@@ -19,8 +19,8 @@ from gkelab.faults.record import Record
 from gkelab.wait import until
 from tests.unit.support.servers import HERE, Ports, port, running
 
-FAST = Traffic(HERE, 0, stream=0.01, requests=0.05, timeout=0.5)
 MOST = 20.0  # seconds; a machine may be busy
+FAST = Traffic(HERE, 0, stream=0.01, requests=0.05, timeout=MOST)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_http_is_answered_on_one_connection_and_on_many(ports: Ports) -> None:
 def test_a_status_that_is_an_error_is_no_answer(ports: Ports) -> None:
     """The workload would tell the number even then; a gateway would not."""
     with bad_gateway() as number:
-        traffic = Traffic(HERE, number, "http", requests=0.05, stream=0, timeout=0.5)
+        traffic = Traffic(HERE, number, "http", requests=0.05, stream=0, timeout=MOST)
         with flowing([], traffic) as flow:
             record = until_seen(flow, lambda r: len(r.requests) >= 3)
     assert {request.why for request in record.requests} == {"HTTP 503"}
@@ -87,7 +87,8 @@ def test_a_status_that_is_an_error_is_no_answer(ports: Ports) -> None:
     [("closed", "REFUSED"), ("reset", "RESET"), ("eof", "RESET"), ("silent", "TIMEOUT")],
 )
 def test_what_fails_has_a_name(ports: Ports, name: str, why: str) -> None:
-    traffic = Traffic(HERE, getattr(ports, name), stream=0, requests=0.1, timeout=0.3)
+    timeout = 0.3 if why == "TIMEOUT" else MOST
+    traffic = Traffic(HERE, getattr(ports, name), stream=0, requests=0.1, timeout=timeout)
     with flowing([], traffic) as flow:
         record = until_seen(flow, lambda r: len(r.requests) >= 3)
     assert {request.why for request in record.requests} == {why}
@@ -159,7 +160,7 @@ def test_a_prober_that_cannot_run_is_said_at_once() -> None:
 
 
 def test_steady_traffic_is_seen_to_be(ports: Ports) -> None:
-    with flowing([], Traffic(HERE, ports.tcp, timeout=0.2)) as flow:
+    with flowing([], Traffic(HERE, ports.tcp, timeout=1)) as flow:
         assert not flow.steady()
         flow.await_steady("lines")
         assert flow.steady()

@@ -34,6 +34,6 @@ def test_with_standard_input(
 
 
 def test_it_flows_from_there() -> None:
-    with running() as ports, flow(HostPlace(RUN), Traffic(HERE, ports.tcp, timeout=0.2)) as each:
+    with running() as ports, flow(HostPlace(RUN), Traffic(HERE, ports.tcp, timeout=1)) as each:
         each.await_steady("lines")
         assert each.stop().messages
