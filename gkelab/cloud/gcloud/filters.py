@@ -20,15 +20,15 @@ _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def predicate(text: str) -> Callable[[Any], bool]:
-    """What a filter means. ExpressionError for what is none."""
-    node = expressions.parse(text, GCLOUD)
+    """What a filter means. ExpressionError, with the filter, for what is none."""
     try:
+        node = expressions.parse(text, GCLOUD)
         keys = {term.key: parse_key(term.key) for term in expressions.terms(node)}
         for term in expressions.terms(node):
             if "~" in term.operator:
                 [re.compile(value) for value in term.values]
-    except (FormatError, re.error) as error:
-        raise ExpressionError(str(error)) from error
+    except (ExpressionError, FormatError, re.error) as error:
+        raise ExpressionError(f"--filter={text}: {error}") from error
 
     def test(resource: Any) -> Callable[[Term], bool]:
         return lambda term: _holds(resource, keys[term.key], term)
