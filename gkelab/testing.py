@@ -7,8 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -58,14 +56,12 @@ def test(
     if runs < 1:
         raise LabError(f"--runs={runs} tests nothing", "say 1 or more")
     chosen = [suite] if suite else [s for s in known if everything or s not in APART]
-    with ExitStack() as stack:
-        if chosen == ["unit"]:
-            turn = partial(_run, pytest_argv(chosen, "", "", words), "", ())
-            return _again(lambda: turn()[0], runs)
-        name = commands.lab_name(topology)
-        command = f"invoke test --topology {topology}" + (f" --suite {suite}" if suite else "")
-        locks = default_paths().state / "tests" / name
-        held = stack.enter_context(hold(locks, command, f"testing lab {name}"))
+    if chosen == ["unit"]:
+        argv = pytest_argv(chosen, "", "", words)
+        return _again(lambda: _run(argv, "", ())[0], runs)
+    name = commands.lab_name(topology)
+    command = f"invoke test --topology {topology}" + (f" --suite {suite}" if suite else "")
+    with hold(default_paths().state / "tests" / name, command, f"testing lab {name}") as held:
         if any(s not in APART for s in chosen):
             commands.up(topology, images, True, False)
         return _again(lambda: _once(chosen, name, words, held), runs)
