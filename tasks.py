@@ -172,7 +172,7 @@ def ssh(context: Context, machine: str, lab: str | None = None) -> None:
 
 @task(
     help={
-        "suite": "only this suite (unit, routing, services, ...)",
+        "suite": "only this suite (unit, routing, services, ...), or several: a,b",
         "all_": "also the suites that need another topology",
         "topology": "the lab to test",
         "images": "upstream or built; by default what works here",

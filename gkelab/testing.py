@@ -45,17 +45,19 @@ def test(
 ) -> int:
     """Run suites; the exit status is pytest's, 130 when it was interrupted. The lab is brought up
     if one of them tests it; suites that make labs of their own come after the others, alone.
-    All of it `runs` times, or until one fails: what fails once in many is seen by that.
+    All of it `runs` times, or until one fails: what fails once in many is seen by that. `suite`
+    is a name, several with commas between, or None for all.
 
     Raises LabError for an unknown suite, when another run tests the lab, and for whatever keeps
     the lab from coming up whole.
     """
     known = suites()
-    if suite is not None and suite not in known:
-        raise LabError(f"There is no suite {suite}", f"name one of {', '.join(known)}")
+    named = list(dict.fromkeys(suite.split(","))) if suite is not None else []
+    for unknown in (name for name in named if name not in known):
+        raise LabError(f"There is no suite {unknown}", f"name one of {', '.join(known)}")
     if runs < 1:
         raise LabError(f"--runs={runs} tests nothing", "say 1 or more")
-    chosen = [suite] if suite else [s for s in known if everything or s not in APART]
+    chosen = named or [s for s in known if everything or s not in APART]
     if chosen == ["unit"]:
         argv = pytest_argv(chosen, "", "", words)
         return _again(lambda: _run(argv, "", ())[0], runs)

@@ -147,6 +147,12 @@ def test_another_suite_brings_the_lab_up_first_and_cleans_it(pytest_: Pytest) ->
     assert len(run) == 8
 
 
+def test_several_suites_are_one_run(pytest_: Pytest) -> None:
+    assert testing.test("mesh,unit,mesh", False, "small", None, []) == 0
+    (argv,) = pytest_.argvs
+    assert [word for word in argv if word.startswith("tests/")] == ["tests/e2e/mesh", "tests/unit"]
+
+
 def test_every_run_has_an_id_of_its_own(pytest_: Pytest) -> None:
     for _ in range(2):
         testing.test("mesh", False, "small", None, [])
@@ -190,6 +196,8 @@ def test_suites_with_labs_of_their_own_run_only_when_all_do(
 def test_an_unknown_suite_is_refused_with_those_that_are(pytest_: Pytest) -> None:
     with pytest.raises(LabError, match=r"There is no suite nothing\. Name one of unit, "):
         testing.test("nothing", False, "small", None, [])
+    with pytest.raises(LabError, match=r"There is no suite nothing\. Name one of unit, "):
+        testing.test("mesh,nothing", False, "small", None, [])
     assert pytest_.steps == []
 
 
