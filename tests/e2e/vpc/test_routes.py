@@ -131,7 +131,7 @@ def test_the_router_redirects_nobody(cluster: Cluster, router: Router) -> None:
     and the interface's setting. An interface that another test's subnet takes away meanwhile
     is not there to be read."""
     said = router.place.exec(
-        ["sh", "-c", "grep -s . /proc/sys/net/ipv4/conf/*/send_redirects"], check=False
+        ["sh", "-c", "grep -s . /proc/sys/net/ipv4/conf/*/send_redirects"]
     ).stdout
     settings = {
         path.split("/")[-2]: value
