@@ -287,9 +287,8 @@ CLAIMS: tuple[Claim, ...] = (
         "A global VPC: subnets in several regions, and the time between them",
         f"{DOCS}vpc/docs/vpc",
         "emulated",
-        "one router for all regions; netem",
-        "the time between regions needs a kernel with netem; where there is none, `invoke status` "
-        "says so",
+        "one router for all regions; netem, or netfilter queues where the kernel has none",
+        "a kernel that has neither makes no time between regions; `invoke status` says so",
         (
             f"{_VPC}test_two_regions.py::test_the_way_between_regions_takes_its_time",
             f"{_VPC}test_two_regions.py::test_pods_reach_vms_across_regions",

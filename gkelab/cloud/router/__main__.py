@@ -20,6 +20,7 @@ from gkelab.cloud.router.firewall_log import FirewallLog
 from gkelab.cloud.router.follow import Follower, News
 from gkelab.cloud.router.kernel import Kernel
 from gkelab.cloud.router.nflog import listen, packets
+from gkelab.cloud.router.nfqueue import Queues
 from gkelab.cloud.router.settings import Latency, PoolSetting, Settings, network
 from gkelab.cloud.router.status import status
 from gkelab.errors import LabError
@@ -112,7 +113,7 @@ def main(words: Sequence[str]) -> int:
     """Serve until told to stop."""
     told = _parser().parse_args(words)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    agent = Agent(Kernel(run), settings_of(words), lambda line: LOG.warning("%s", line))
+    agent = Agent(Kernel(run), settings_of(words), lambda line: LOG.warning("%s", line), Queues())
     log = FirewallLog(told.firewall_log)
     threading.Thread(target=_log, args=(log,), name="log", daemon=True).start()
     stop = threading.Event()

@@ -13,6 +13,7 @@ from gkelab.cloud.router.compile import CLOSED, Interfaces, compiled
 from gkelab.cloud.router.fabric import Fabric
 from gkelab.cloud.router.kernel import Kernel, interface_of, sysctls
 from gkelab.cloud.router.listing import Listing, differences, mistakes
+from gkelab.cloud.router.nfqueue import Queues
 from gkelab.cloud.router.reading import read
 from gkelab.cloud.router.routes import (
     change_neighbours,
@@ -30,12 +31,14 @@ REPAIRS_KEPT = 20
 
 @dataclass
 class Agent:
-    """The router's agent. `say` takes a line for the log; methods raise CommandError where the
-    kernel refuses, after which the next `check` tries again."""
+    """The router's agent. `say` takes a line for the log; `queues` are the router's, None where
+    this process is not in its namespace; methods raise CommandError where the kernel refuses,
+    after which the next `check` tries again."""
 
     kernel: Kernel
     settings: Settings
     say: Callable[[str], None]
+    queues: Queues | None = None
     fabric: Fabric = field(default_factory=Fabric)
     interfaces: Interfaces = field(default_factory=lambda: Interfaces({}))
     generation: int = -1
@@ -48,7 +51,7 @@ class Agent:
     _listing: Listing = field(default_factory=Listing)
     _devices: tuple[str, ...] = ()
     _connected: dict[str, list[IPv4Network]] = field(default_factory=dict)
-    _delays: list[str] = field(default_factory=list)
+    _ways: list[latency.Far] = field(default_factory=list)
     _applied: object = None  # the places that routes and interfaces were last made for
     _unset: list[str] = field(default_factory=list)
     _hindered: list[str] = field(default_factory=list)
@@ -77,7 +80,7 @@ class Agent:
         if self._state is None:
             return
         if self._rules is None or self._moved():
-            self._applied, self._delays = None, []
+            self._applied, self._ways = None, []
             self._make_so()
             self.generation = self.fabric.generation
             return
@@ -120,8 +123,7 @@ class Agent:
                 self._batch(lines)
             # Only now may anything pass.
             self._forward()
-            delays = latency.commands(self.fabric, self.interfaces, self.settings.latencies)
-            self._hindered = self._delay(delays)
+            self._delay(latency.far(self.fabric, self.interfaces, self.settings.latencies))
         self._applied = places
 
     @property
@@ -193,15 +195,35 @@ class Agent:
         if said:
             self.say(f"ip: {said.splitlines()[0]}")
 
-    def _delay(self, lines: list[str]) -> list[str]:
-        if lines == self._delays:
-            return self._hindered
-        # Filters are added, so those of before must go.
+    def _delay(self, ways: list[latency.Far]) -> None:
+        if ways == self._ways:
+            return
+        self._ways = ways
+        self._clear_qdiscs()  # filters are added, so those of before must go
+        refused = self.kernel.traffic_control(latency.netem(ways))
+        if refused:
+            self._clear_qdiscs()
+            refused = self._queue(ways, refused)
+        self._hindered = (
+            [f"latency between regions is not real here: {refused.splitlines()[0]}"]
+            if refused
+            else []
+        )
+
+    def _clear_qdiscs(self) -> None:
         for device in self.interfaces.subnets.values():
             self.kernel.traffic_control([f"qdisc del dev {device} root"])
-        said = self.kernel.traffic_control(lines)
-        self._delays = lines
-        return [f"latency between regions is not real here: {said.splitlines()[0]}"] if said else []
+
+    def _queue(self, ways: list[latency.Far], refused: str) -> str:
+        """Delay by queues what netem did not; "" or why that is not possible either."""
+        if self.queues is None:
+            return refused
+        numbers = latency.queues(ways)
+        try:
+            self.queues.serve({n: ms / 1000 for ms, n in numbers.items()}, latency.IN_FLIGHT)
+        except OSError as bad:
+            return f"{refused.splitlines()[0]} (tc), and {bad}"
+        return self.kernel.mangle(latency.queued(ways, numbers))
 
     def _repaired(self, what: str, wrong: list[str]) -> None:
         shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")

@@ -1,4 +1,5 @@
-"""The router's own kernel: `nft`, `ip`, `tc` and sysctls, the only module that touches them."""
+"""The router's own kernel: the only module that runs `nft`, `ip`, `tc`, `iptables-restore` and
+`sysctl`."""
 
 from __future__ import annotations
 
@@ -71,6 +72,12 @@ class Kernel:
         text = "".join(f"{line}\n" for line in lines)
         argv = ["tc", "-force", "-batch", "-"]
         return self.run(argv, input=text, check=False, timeout=TIMEOUT).stderr.strip()
+
+    def mangle(self, text: str) -> str:
+        """Make this the mangle table, which the router has for nothing else; "" or what
+        `iptables-restore` says."""
+        done = self.run(["iptables-restore"], input=text, check=False, timeout=TIMEOUT)
+        return "" if done.code == 0 else done.stderr.strip() or f"exit status {done.code}"
 
     def set_sysctls(self, wanted: Mapping[str, str]) -> list[str]:
         """Set those (by their path under /proc/sys); a sentence for each that is not so, and

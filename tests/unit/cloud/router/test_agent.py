@@ -36,7 +36,8 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[4]
 VM, POD = IPv4Address("10.132.0.2"), IPv4Address("10.4.0.5")
-MAC = "42:01:0a:84:00:02"
+NEAR = IPv4Address("10.128.0.3")
+MAC, NEAR_MAC = "42:01:0a:84:00:02", "42:01:0a:80:00:03"
 PORT = 8080
 
 
@@ -104,10 +105,10 @@ class Router:
     folder: Path
 
     @contextmanager
-    def running(self) -> Iterator[subprocess.Popen[str]]:
+    def running(self, *more: str) -> Iterator[subprocess.Popen[str]]:
         argv = [sys.executable, "-m", "gkelab.cloud.router", f"--cloud=http://127.0.0.1:{PORT}"]
         argv += [f"--{name}={self.folder / name}" for name in ("state", "status", "firewall-log")]
-        argv += ["--project=p", f"--internet-range={states.INTERNET}"]
+        argv += ["--project=p", f"--internet-range={states.INTERNET}", *more]
         with (self.folder / "log").open("a") as log:
             started = subprocess.Popen(
                 ["ip", "netns", "exec", self.made.space, *argv],
@@ -246,8 +247,23 @@ def test_interfaces_that_come_later_are_found(router: Router) -> None:
         assert router.passes(4000)
 
 
-def test_latency_is_real_or_told(router: Router) -> None:
-    """Some kernels have no netem."""
+def test_a_packet_to_another_region_waits(router: Router) -> None:
+    """By netem or by a queue: one that stays in its region overtakes one that was sent before
+    it, and without the declared time does not."""
+    far = "--latency=us-central1:europe-west1=1000"
+    for number, declared, overtakes in ((5000, [far], True), (6000, [], False)):
+        with serving(router.made, Cloud(OPEN)), router.running(*declared):
+            assert router.applied(5)["left_out"] == []
+            first = payload(VM, POD, 6, number, 80)
+            second = payload(NEAR, POD, 6, number, 80)
+            router.made.send("eu0", MAC, packet(VM, POD, 6, first))
+            router.made.send("us0", NEAR_MAC, packet(NEAR, POD, 6, second))
+            arrived = [frame.payload for frame in router.made.arrived(quiet=2.0)]
+        assert arrived == ([second, first] if overtakes else [first, second])
+
+
+def test_latency_that_cannot_be_is_told(router: Router) -> None:
+    """Some kernels have no netem, and an agent elsewhere serves no queues."""
     settings = Settings(
         "p", states.INTERNET, latencies=(Latency(("us-central1", "europe-west1"), 60),)
     )

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from gkelab.cloud.router.compile import CLOSED, compiled
-from gkelab.cloud.router.latency import commands
+from gkelab.cloud.router.latency import far, netem, queued, queues
 from gkelab.cloud.router.routes import (
     Neighbour,
     Route,
@@ -185,14 +185,28 @@ def test_neighbours() -> None:
 
 
 def test_latency_is_half_of_it_each_way() -> None:
-    far = [Latency.parse("us-central1:europe-west1=100")]
-    assert commands(states.fabric(), INTERFACES, far)[-4:] == [
+    ways = far(states.fabric(), INTERFACES, [Latency.parse("us-central1:europe-west1=100")])
+    assert netem(ways)[-4:] == [
         "qdisc replace dev us0 root handle 1: prio bands 3 priomap " + " ".join(["0"] * 16),
         "qdisc replace dev us0 parent 1:2 handle 20: netem delay 50ms limit 100000",
         "filter add dev us0 parent 1: protocol ip prio 1 u32 match ip src 10.132.0.0/20 flowid 1:2",
         "filter add dev us0 parent 1: protocol ip prio 1 u32 match ip src 10.8.0.0/20 flowid 1:2",
     ]
-    assert commands(states.fabric(), INTERFACES, []) == []
+    assert netem([]) == []
+
+
+def test_each_latency_has_a_queue() -> None:
+    ways = far(states.fabric(), INTERFACES, [Latency.parse("us-central1:europe-west1=100")])
+    numbers = queues(ways)
+    assert numbers == {50.0: 0}
+    lines = queued(ways, numbers).splitlines()
+    assert (lines[0], lines[-1]) == ("*mangle", "COMMIT")
+    to_us = [line for line in lines if " -o us0 " in line]
+    assert to_us == [
+        f"-A POSTROUTING -o us0 -s {network} -j NFQUEUE --queue-num 0 --queue-bypass"
+        for network in ("10.132.0.0/20", "10.8.0.0/20")
+    ]
+    assert queued([], {}) == "*mangle\nCOMMIT\n"
 
 
 @pytest.mark.parametrize(
