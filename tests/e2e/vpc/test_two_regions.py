@@ -10,6 +10,7 @@ import pytest
 
 from gkelab.lab import Lab
 from gkelab.topology import Cluster, Latency
+from gkelab.trace.run import traced
 from tests.support.namespace import Namespace
 from tests.support.outcomes import Outcome
 from tests.support.ping import ping
@@ -108,6 +109,22 @@ def test_vms_meet_across_regions(regions: Regions) -> None:
     for asks, answers in ((regions.here, regions.there), (regions.there, regions.here)):
         answer = http(asks.place, f"http://{answers.address}:{HTTP}/")
         expect(answer, who=answers.name, saw=asks.address)
+
+
+def test_a_trace_crosses_regions(lab: Lab, regions: Regions) -> None:
+    """By the one router of both, which takes one off the TTL and keeps the address; to an address
+    of the far subnet that nobody has it ends at the router."""
+    here, there = regions.here, regions.there
+    found = traced(lab, here.name, there.name, HTTP)
+    assert (found.outcome, found.answered_by) == ("answered", there.name), found
+    assert [hop.kind for hop in found.hops if hop.seen] == ["vm", "router", "vm"], found
+    came, went = found.hops[1].seen
+    assert (came.source, went.source, came.ttl - went.ttl) == (here.address, here.address, 1)
+    subnet = next(s for s in lab.plan.subnets if there.zone.startswith(s.region))
+    found = traced(lab, here.name, str(subnet.primary[-3]), HTTP)
+    assert found.outcome in {"timeout", "unreachable"}, found
+    assert found.dropped is not None, found
+    assert [hop.kind for hop in found.hops if hop.seen] == ["vm", "router"], found
 
 
 def test_pods_reach_vms_across_regions(
