@@ -19,23 +19,22 @@ def remove_leftovers(lab: Lab) -> list[str]:
     """Remove what runs of `invoke test` left, and wait until it is gone; the names.
 
     All these runs must be over: who calls this holds the lock of the lab's tests. What pytest by
-    hand makes carries no run and stays, as does what is going already. Raises CommandError,
-    CloudError.
+    hand makes carries no run and stays. Namespaces that are going already are waited for, too:
+    their pods may have a node's ports. Raises CommandError, CloudError.
     """
     removed = []
     for cluster in lab.plan.clusters:
         kubectl = lab.kubectl(cluster.name)
-        left = [
-            item["metadata"]["name"]
+        there = {
+            item["metadata"]["name"]: "deletionTimestamp" in item["metadata"]
             for item in kubectl.list("namespaces", selector=f"{TEST}=true,{RUN}")
             if item["metadata"]["name"].startswith(PREFIX)
-            and "deletionTimestamp" not in item["metadata"]
-        ]
-        if left:
+        }
+        if there:
             limit = lab.timeouts.rollout
-            words = ["delete", "namespace", *left, "--ignore-not-found"]
+            words = ["delete", "namespace", *there, "--ignore-not-found"]
             kubectl(*words, f"--timeout={limit:.0f}s", timeout=limit + 30)
-            removed += left
+            removed += [name for name, going in there.items() if not going]
     if lab.cloud_file.exists():
         place = recorded(lab.cloud_file)
         removed += remove_from_cloud(RestCloud(place.endpoint, place.project))

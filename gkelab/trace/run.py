@@ -20,7 +20,7 @@ from gkelab.trace.resolve import End, destination, port, source
 from gkelab.wait import until
 
 # Seconds: beside the probe's own time, for docker to run it; for Hubble to have seen a drop.
-GRACE, HUBBLE = 10, 3.0
+GRACE, HUBBLE = 10, 10.0
 LAST = 200
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -25,6 +25,7 @@ from gkelab.status import lab_status
 from gkelab.steps.start_client import client_name
 from gkelab.tools.kubectl import Kubectl, Object
 from gkelab.topology import Cluster, Node, Vm
+from gkelab.wait import WaitError, until
 from tests.support import failure
 from tests.support.hubble import hubble_saw
 from tests.support.kube import asking
@@ -33,6 +34,7 @@ from tests.support.probes import ContainerPlace
 from tests.support.running import Running, run_of, running
 from tests.support.say import more
 from tests.support.spaces import Spaces
+from tests.support.timeouts import TIMEOUTS
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -83,6 +85,21 @@ def _end(why: str) -> NoReturn:
     pytest.exit(why, returncode=1)
 
 
+def _problems(lab: Lab) -> list[str]:
+    """What keeps the lab from being whole. Tests of other workers may be at work on it, and what
+    they take away is repaired within seconds, so that one of several workers looks again."""
+    seen: list[str] = []
+
+    def look() -> bool:
+        seen[:] = lab_status(lab).problems
+        return not seen
+
+    limit = TIMEOUTS.whole if "PYTEST_XDIST_WORKER" in os.environ else 0
+    with suppress(WaitError):
+        until(look, bool, what="the lab is whole", timeout=limit)
+    return seen
+
+
 @pytest.fixture(scope="session")
 def lab(pytestconfig: pytest.Config, run: Running) -> Lab:
     """The lab under test. Ends the run with one sentence when it is not there, or not whole."""
@@ -90,7 +107,7 @@ def lab(pytestconfig: pytest.Config, run: Running) -> Lab:
         found = commands.open_lab(pytestconfig.getoption("--lab") or None)
     except LabError as error:
         _end(str(error))
-    problems = lab_status(found).problems
+    problems = _problems(found)
     if problems:
         _end(f"lab {found.name} is not whole: {'; '.join(problems)}")
     run.clusters += [found.kubectl(cluster.name) for cluster in found.plan.clusters]

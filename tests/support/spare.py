@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
 
-from gkelab.topology import ResolvedTopology
+from gkelab.topology import ResolvedTopology, Subnet
 
 # Of what the default network's rules let in from (10.128.0.0/9), and of what they do not.
 INTERNAL, UNRULED = IPv4Network("10.192.0.0/10"), IPv4Network("10.64.0.0/10")
+BENCH = 5  # the lab's own containers, those of the bench among them, have the first of these
 
 
 def spare(plan: ResolvedTopology, index: int) -> IPv4Address:
@@ -31,6 +32,13 @@ def spare_range(plan: ResolvedTopology, index: int, within: IPv4Network = INTERN
 
 def _apart(network: IPv4Network, taken: Sequence[IPv4Network]) -> bool:
     return not any(network.overlaps(other) for other in taken)
+
+
+def spare_primary(subnet: Subnet, index: int) -> IPv4Address:
+    """The address of that number of a subnet's primary range that is nobody's, and that no
+    machine is given unless it asks for this one; each test that runs beside others has numbers
+    of its own."""
+    return subnet.lab_address(BENCH + index)
 
 
 def spare_frontends(plan: ResolvedTopology) -> IPv4Network:

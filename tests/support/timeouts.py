@@ -13,7 +13,9 @@ class Timeouts:
     when a capture that nobody stops (a killed test run) ends by itself. `dialog_end`: until a
     command that was talked to ends after its last line. `hubble`: until a node's Hubble has told
     of its flows, `namespace`: until all is saved of a failed test's namespace. `counted`: until
-    the VPC router tells of what it has counted; `machine`: until a VM serves.
+    the VPC router tells of what it has counted; `machine`: until a VM serves, behind those that
+    were asked for before it; `whole`: until a lab in which tests run beside this one has nothing
+    to repair.
     """
 
     probe: float = 3
@@ -23,13 +25,14 @@ class Timeouts:
     dialog_end: float = 3
     failover: float = 30
     capture_ready: float = 20
-    capture_stop: float = 10
+    capture_stop: float = 20
     capture_settle: float = 3
     capture_limit: float = 600
     hubble: float = 10
     namespace: float = 30
-    counted: float = 15
-    machine: float = 90
+    counted: float = 30
+    machine: float = 180
+    whole: float = 30
 
 
 TIMEOUTS = Timeouts()

@@ -11,6 +11,7 @@ import pytest
 from gkelab.lab import Lab
 from tests.support.packets import Packet
 from tests.support.places import Place
+from tests.support.timeouts import TIMEOUTS
 
 
 def uplink_of(lab: Lab) -> str:
@@ -21,12 +22,19 @@ def uplink_of(lab: Lab) -> str:
     return str(routes[0]["dev"])
 
 
+def nobody(network: IPv4Network) -> IPv4Address:
+    """The address of a range that is knocked at: one near its end, which nobody has."""
+    return network[-3]
+
+
 def knock(place: Place, ranges: Iterable[IPv4Network], *others: str) -> None:
-    """Try to reach an address of each range that nobody has, one near its end, and the others;
-    what becomes of that is the watcher's to see."""
-    addresses = [*(str(network[-3]) for network in ranges), *others]
+    """Try to reach an address of each range that nobody has, and the others; what becomes of that
+    is the watcher's to see."""
+    addresses = [*(str(nobody(network)) for network in ranges), *others]
     how = ["curl", "--silent", "--parallel", "--parallel-immediate", "--max-time", "1"]
-    place.exec([*how, *(f"http://{address}/" for address in addresses)], timeout=10)
+    place.exec(
+        [*how, *(f"http://{address}/" for address in addresses)], timeout=TIMEOUTS.exec_grace
+    )
 
 
 def of_ranges(packets: Iterable[Packet], ranges: tuple[IPv4Network, ...]) -> list[Packet]:

@@ -40,7 +40,7 @@ def test_the_namespaces_of_runs_that_are_over_go_at_once(tmp_path: Path) -> None
     found = [namespace("t-a-1"), namespace("t-b-2"), namespace("t-c-3", going=True)]
     found.append(namespace("mine"))  # of a person who copied the labels
     run.handle(kubectl(lab, *LISTING), json.dumps({"items": found}))
-    run.handle(kubectl(lab, *delete("t-a-1", "t-b-2")))
+    run.handle(kubectl(lab, *delete("t-a-1", "t-b-2", "t-c-3")))
     assert remove_leftovers(lab) == ["t-a-1", "t-b-2"]
 
 

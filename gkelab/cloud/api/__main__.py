@@ -20,6 +20,8 @@ from gkelab.cloud.api.service import Service
 from gkelab.cloud.api.store import Settings, Store
 from gkelab.errors import LabError
 
+KEEP_ALIVE = 3600  # seconds that a connection stays open unused
+
 
 def main(words: Sequence[str]) -> int:
     """Serve until told to stop."""
@@ -53,6 +55,8 @@ async def _serve(service: Service, sockets: list[socket.socket]) -> None:
         lifespan="off",
         access_log=False,
         log_config=None,
+        # Google's client does not ask again when a connection was closed just as it was used.
+        timeout_keep_alive=KEEP_ALIVE,
         # Those who wait for news are let go, and ask again.
         timeout_graceful_shutdown=1,
     )

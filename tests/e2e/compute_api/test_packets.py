@@ -16,12 +16,13 @@ from tests.support.eventually import eventually
 from tests.support.outcomes import Answer, Outcome
 from tests.support.probes import ContainerPlace, http
 from tests.support.say import expect
-from tests.support.spare import spare_frontends, spare_range
+from tests.support.spare import spare_frontends, spare_primary, spare_range
 from tests.support.timeouts import TIMEOUTS
 from tests.support.vpc.google import Body, Google, body, done, message
 from tests.support.vpc.made import HTTP, VM, Made, internet_of
 
 RANGE = 2  # of the spare ranges
+STOPS = 3  # of the spare addresses of the primary range
 WRITES = 5  # tries of a write that others get in front of
 ALL = [{"IPProtocol": "all"}]
 
@@ -133,9 +134,12 @@ def test_a_rule_of_another_network_is_not_for_this_one(made: Made, client: VM, s
     answers(made, client, server)
 
 
-def test_an_instance_stops_and_starts(made: Made, google: Google, client: VM) -> None:
-    """stop, start, reset, suspend, resume, delete: an instance answers while it runs."""
-    vm = made.vm("stops")
+def test_an_instance_stops_and_starts(
+    made: Made, google: Google, client: VM, cluster: Cluster
+) -> None:
+    """stop, start, reset, suspend, resume, delete: an instance answers while it runs. Its address
+    is one that no other machine is given once it is gone."""
+    vm = made.vm("stops", address=str(spare_primary(cluster.subnet, STOPS)))
     where = {**made.where(f"zones/{vm.zone}"), "instance": vm.name}
 
     def status() -> str:
@@ -257,7 +261,8 @@ def test_a_secondary_range(made: Made, google: Google, cluster: Cluster, client:
         return [one for one in ranges if not network.overlaps(IPv4Network(one["ipCidrRange"]))]
 
     own = {"rangeName": range_name, "ipCidrRange": str(network)}
-    write(lambda ranges: [*without(ranges), own])
+    write(without)  # one range cannot be taken away and another that meets it added at once
+    write(lambda ranges: [*ranges, own])
     made.on_close(range_name, lambda: write(without))
     alias: Any = {"ipCidrRange": f"{network[9]}/32", "subnetworkRangeName": range_name}
     vm = made.vm("alias", aliases=[alias])

@@ -118,8 +118,8 @@ def test_what_is_established_outlives_its_rule(ground: Ground) -> None:
     server, friend = ground.server, ground.spots["friend"]
     traffic = Traffic(server.address, LINE, requests=0)
     probes = [
-        Probe("tcp", server.address, LINE, timeout=TIMEOUTS.short),
-        Probe("udp", server.address, DATAGRAM, timeout=TIMEOUTS.short),
+        Probe("tcp", server.address, LINE, timeout=TIMEOUTS.probe),
+        Probe("udp", server.address, DATAGRAM, timeout=TIMEOUTS.probe),
     ]
     assert isinstance(friend.place, ContainerPlace)
     with (

@@ -14,7 +14,7 @@ from tests.support.namespace import Namespace
 from tests.support.probes import ContainerPlace, Probe, probe_many
 from tests.support.sniffer import sniff
 from tests.support.timeouts import TIMEOUTS
-from tests.support.uplink import knock, of_ranges, uplink_of
+from tests.support.uplink import knock, nobody, of_ranges, uplink_of
 from tests.support.vpc.made import VM, Made
 from tests.support.vpc.router import Router
 
@@ -48,12 +48,12 @@ def bridge_of(lab: Lab, network: str) -> str:
 def way_out(
     place: ContainerPlace, host: IPv4Address, ranges: tuple[IPv4Network, ...]
 ) -> Iterator[None]:
-    """Inside the block the place sends these ranges to the host itself, past the router and past
-    its own unreachable routes."""
+    """Inside the block the place sends what is knocked at in these ranges to the host itself, past
+    the router and past its own unreachable routes. The ranges' other addresses are used by tests
+    that run beside this one."""
     with ExitStack() as undo:
-        # Halves are longer than the routes that the place has.
-        for half in (half for network in ranges for half in network.subnets()):
-            words = [str(half), "via", str(host), "dev", "eth0", "onlink"]
+        for network in ranges:
+            words = [f"{nobody(network)}/32", "via", str(host), "dev", "eth0", "onlink"]
             place.docker.exec(place.name, ["ip", "route", "add", *words])
             undo.callback(place.docker.exec, place.name, ["ip", "route", "delete", *words])
         yield

@@ -20,6 +20,7 @@ from tests.support.outcomes import Outcome
 from tests.support.parse import routes
 from tests.support.probes import ContainerPlace, http
 from tests.support.say import expect
+from tests.support.spare import spare_primary
 from tests.support.timeouts import TIMEOUTS
 from tests.support.vpc.google import body, done, message
 from tests.support.vpc.made import HTTP, VM, Made
@@ -33,6 +34,7 @@ from tests.support.vpc.paths import (
 )
 from tests.support.vpc.router import Router, ways
 
+ALIAS = 2  # of the spare addresses of the primary range
 NOBODY = (Outcome.TIMEOUT, Outcome.UNREACHABLE)
 ROUTES = ["ip", "-json", "-4", "route", "show"]
 
@@ -220,7 +222,7 @@ def test_the_router_has_one_route_for_each_alias_range(
 
 
 def test_a_route_comes_and_goes_with_its_alias_range(
-    made: Made, router: Router, vms: tuple[VM, VM]
+    cluster: Cluster, made: Made, router: Router, vms: tuple[VM, VM]
 ) -> None:
     """By the API alone: an alias range given to a VM is routed and served, one that is taken
     away is neither."""
@@ -245,7 +247,8 @@ def test_a_route_comes_and_goes_with_its_alias_range(
         found = [way for way in router.routes() if str(way.destination) == f"{alias}/32"]
         return [way.gateways for way in found if way.type == "unicast"]
 
-    (alias,) = set_aliases([{"ipCidrRange": "/32"}]).aliases
+    wanted = spare_primary(cluster.subnet, ALIAS)  # nobody else is given it when it is free again
+    (alias,) = set_aliases([{"ipCidrRange": f"{wanted}/32"}]).aliases
     assert via(alias) == [(second.address,)]
     ask = partial(http, first.place, f"http://{alias}:{HTTP}/", timeout=TIMEOUTS.short)
     eventually(ask, who=second.name, saw=first.address, what=f"{alias} answers")

@@ -53,9 +53,8 @@ def test_ranges_and_their_use_are_shown(lab: Lab, cluster: Cluster, vm: VM) -> N
         primary, *secondary = shown[subnet.name]["ranges"]
         assert primary["network"] == str(subnet.primary)
         ranges = {one["name"]: one for one in secondary}
-        assert {name: one["network"] for name, one in ranges.items()} == {
-            name: str(found) for name, found in subnet.secondary_ranges.items()
-        }
+        for name, found in subnet.secondary_ranges.items():  # tests may have added others
+            assert ranges[name]["network"] == str(found)
         if subnet == cluster.subnet:
             (pods,) = (o for o in secondary if o["network"] == str(cluster.pod_range))
             assert pods["alias_ranges"] == len(cluster.nodes)

@@ -19,7 +19,7 @@ from tests.support.outcomes import Outcome
 from tests.support.packets import Packet
 from tests.support.probes import PodPlace, http
 from tests.support.say import expect
-from tests.support.spare import spare
+from tests.support.spare import spare, spare_primary
 from tests.support.timeouts import TIMEOUTS
 from tests.support.vpc.google import done, message
 from tests.support.vpc.made import DATAGRAM, HTTP, VM, Made
@@ -27,7 +27,7 @@ from tests.support.vpc.router import Router
 from tests.support.vpc.spoof import Sender, send
 
 PUBLIC = 3  # of the spare addresses
-FREE = 5  # of the addresses that no machine of the lab has
+FREE = 0  # of the spare addresses of the primary range
 WRITES = 5  # tries of a write that others get in front of
 
 
@@ -76,7 +76,7 @@ def others(lab: Lab, shared: Namespace, sender: Pod, vm: VM) -> dict[str, str]:
     found["another node's own"] = str(
         next(n.address for n in cluster.nodes if n.name != sender.node)
     )
-    found["a neighbour's, who is not there"] = str(cluster.subnet.lab_address(FREE))
+    found["a neighbour's, who is not there"] = str(spare_primary(cluster.subnet, FREE))
     found["a Service's"] = str(cluster.services_range[9])
     elsewhere = [subnet for subnet in lab.plan.subnets if subnet != cluster.subnet]
     if elsewhere:
@@ -179,7 +179,7 @@ def test_what_is_no_instances_goes_nowhere(
     at the router and counted. The counterfactual: one of them given to a VM as an alias range,
     by the API, answers."""
     place = shared.place(sender)
-    free = str(cluster.subnet.lab_address(FREE))
+    free = str(spare_primary(cluster.subnet, FREE))
     nowhere = {"subnet": free, "pod range": str(cluster.pod_range[-2])}
     for what, address in nowhere.items():
         before = router.status()

@@ -11,6 +11,7 @@ import pytest
 from gkelab.lab import Lab
 from gkelab.topology import Cluster, Latency
 from gkelab.trace.run import traced
+from gkelab.wait import until
 from tests.support.namespace import Namespace
 from tests.support.outcomes import Outcome
 from tests.support.ping import ping
@@ -75,11 +76,10 @@ def regions(lab: Lab, made: Made, latency: Latency) -> Regions:
 
 def shortest(place: Place, address: str) -> float:
     """The milliseconds of the quickest of some echoes: what the way takes, without what the
-    machine adds."""
+    machine adds; infinite when none is answered."""
     answers = [ping(place, address, timeout=TIMEOUTS.probe) for _ in range(TRIES)]
-    for answer in answers:
-        expect(answer, from_=place.name, to=address)
-    return min(round_trip(answer.text) for answer in answers)
+    answered = [answer for answer in answers if answer.outcome is Outcome.OK]
+    return min((round_trip(answer.text) for answer in answered), default=float("inf"))
 
 
 def test_the_way_between_regions_takes_its_time(
@@ -91,16 +91,27 @@ def test_the_way_between_regions_takes_its_time(
             pytest.skip(f"this kernel has neither netem nor queues: {sentence}")
     declared = 2 * regions.far.one_way.total_seconds() * 1000
     here, near, there = regions.here, regions.near, regions.there
-    found = {
-        "there": shortest(here.place, there.address),
-        "back": shortest(there.place, here.address),
-        "near": shortest(here.place, near.address),
-    }
+
+    def measure() -> dict[str, float]:
+        return {
+            "there": shortest(here.place, there.address),
+            "back": shortest(there.place, here.address),
+            "near": shortest(here.place, near.address),
+        }
+
+    # Where another test's subnet comes or goes, the router makes its delays anew.
+    found = until(
+        measure,
+        lambda took: (
+            AT_LEAST * declared <= min(took["there"], took["back"])
+            and max(took["there"], took["back"]) <= AT_MOST * declared
+            and took["near"] < declared / 4
+        ),
+        what=f"{declared:g} ms there and back between regions, and less within one",
+        timeout=TIMEOUTS.datapath,
+    )
     for name, value in found.items():
         record_property(f"round trip {name} (ms)", value)
-    for name in ("there", "back"):
-        assert AT_LEAST * declared <= found[name] <= AT_MOST * declared, found
-    assert found["near"] < declared / 4, found
 
 
 def test_vms_meet_across_regions(regions: Regions) -> None:

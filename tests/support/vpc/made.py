@@ -19,6 +19,7 @@ from google.api_core.exceptions import NotFound
 from gkelab.cloud.place import recorded
 from gkelab.cloud.rest import RestCloud
 from gkelab.containers import told as told_by
+from gkelab.errors import LabError
 from gkelab.lab import Lab
 from gkelab.leftovers import PREFIX, told
 from gkelab.wait import until
@@ -159,10 +160,16 @@ class Made:
             what=f"{link} is real",
             timeout=TIMEOUTS.machine,
             interval=0.2,
-            describe=lambda _: "; ".join(machines_of(self.lab)["left_out"]),
+            describe=lambda _: self._left_out(),
             tolerant=True,
         )
         return inserted
+
+    def _left_out(self) -> str:
+        try:
+            return "; ".join(map(str, machines_of(self.lab)["left_out"]))
+        except LabError as error:
+            return error.message
 
     def real(self, link: str) -> str:
         """The docker network that is a subnet, by its link from regions/ on; "" for none."""
@@ -178,9 +185,11 @@ class Made:
         forward: bool = False,
         zone: str = "",
         subnet: str = "",
+        address: str = "",
         wait: bool = True,
     ) -> VM:
-        """Make a VM, and wait until it serves. `aliases` are as in Compute."""
+        """Make a VM, and wait until it serves. `aliases` are as in Compute; `address` is its
+        primary one, "" for any that is free."""
         zone = zone or self.zone
         found = subnet or self.lab.plan.clusters[0].subnet.name
         nic: dict[str, Any] = {
@@ -188,6 +197,8 @@ class Made:
             "aliasIpRanges": list(aliases),
             "accessConfigs": [{"name": "external-nat", "type": "ONE_TO_ONE_NAT"}] * public,
         }
+        if address:
+            nic["networkIP"] = address
         said: Body = {
             "name": self.own(name),
             "machineType": f"zones/{zone}/machineTypes/{MACHINE}",
