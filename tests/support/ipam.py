@@ -42,10 +42,10 @@ def give_back(node: Place, address: str) -> None:
 
 
 def _ask(node: Place, method: str, what: str, *, refused: bool = True) -> Said:
-    argv = ["curl", "-q", "--silent", "--show-error", "--max-time", f"{TIMEOUTS.probe:g}"]
+    argv = ["curl", "-q", "--silent", "--show-error", "--max-time", f"{TIMEOUTS.exec_grace:g}"]
     argv += ["--unix-socket", SOCKET, "--request", method, "--write-out", "\\n%{http_code}"]
     argv += [f"http://agent/v1/ipam/{what}"]
-    done = node.exec(argv, timeout=TIMEOUTS.probe + TIMEOUTS.exec_grace)
+    done = node.exec(argv, timeout=2 * TIMEOUTS.exec_grace)
     body, _, status = done.stdout.rpartition("\n")
     if done.code or not status.isdigit():
         raise CommandError(done)
