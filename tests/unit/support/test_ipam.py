@@ -14,7 +14,7 @@ from tests.support.recorder import Recorder
 def argv(method: str, what: str) -> list[str]:
     return [
         *("docker", "exec", "worker", "curl", "-q", "--silent", "--show-error"),
-        *("--max-time", "3", "--unix-socket", "/var/run/cilium/cilium.sock"),
+        *("--max-time", "20", "--unix-socket", "/var/run/cilium/cilium.sock"),
         *("--request", method, "--write-out", "\\n%{http_code}", f"http://agent/v1/ipam/{what}"),
     ]
 
