@@ -48,7 +48,7 @@ def test_the_world_sees_the_nodes_public_address(
     assert shared.lab.plan.internet
     nobody = shared.lab.plan.internet.range[-3]
     silence = http(shared.place(pod), f"http://{nobody}:{PORT}/", timeout=TIMEOUTS.short)
-    assert silence.outcome in (Outcome.TIMEOUT, Outcome.UNREACHABLE), silence
+    expect(silence, outcome=Outcome.TIMEOUT, from_=pod.name, to=f"{nobody}, which nobody has")
 
 
 def test_the_vpc_sees_the_pod(shared: Namespace, lab: Lab, vm: Vm, pod: Pod) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 from gkelab.tools.kubectl import Object
-from gkelab.wait import until
+from tests.support.by_node import by_way_of
+from tests.support.eventually import eventually
 from tests.support.namespace import Namespace
-from tests.support.outcomes import Answer, Outcome
+from tests.support.outcomes import Outcome
 from tests.support.probes import ContainerPlace, http, http_many
 from tests.support.say import expect
+from tests.support.timeouts import TIMEOUTS
 
 
 def test_every_pod_behind_it_answers(namespace: Namespace) -> None:
@@ -37,12 +39,11 @@ def test_without_pods_it_does_not_answer(namespace: Namespace) -> None:
     place = namespace.place("client")
     expect(http(place, f"http://{address}/"), to="server before it is scaled to zero")
     namespace.kubectl("scale", "deployment/server", "--replicas=0", f"--namespace={namespace.name}")
-    gone: tuple[Outcome, ...] = (Outcome.REFUSED, Outcome.TIMEOUT, Outcome.UNREACHABLE)
-
-    def ask() -> Answer:
-        return http(place, f"http://{address}/")
-
-    until(ask, lambda answer: answer.outcome in gone, what="nobody answers", timeout=30, in_a_row=2)
+    eventually(
+        lambda: http(place, f"http://{address}/"),
+        outcome=Outcome.REFUSED,
+        what="nobody answers",
+    )
 
 
 def test_it_is_unreachable_from_outside(namespace: Namespace, client: ContainerPlace) -> None:
@@ -50,6 +51,20 @@ def test_it_is_unreachable_from_outside(namespace: Namespace, client: ContainerP
     address = namespace.service_ip("server")
     answer = http(client, f"http://{address}/")
     expect(answer, outcome=Outcome.UNREACHABLE, from_="the client outside", to=address)
+
+
+def test_nodes_serve_it_to_nobody_outside(namespace: Namespace) -> None:
+    """Nor does a node take in what is led to it for the ClusterIP. The counterfactual: led there
+    the same way, a request for a pod's own address is answered, and (loadbalancing/test_external)
+    one for a load balancer's."""
+    lab, pod = namespace.lab, namespace.pods("app=server")[0]
+    address = namespace.service_ip("server")
+    (node,) = (n for n in namespace.cluster.nodes if n.name == pod.node)
+    host = str(namespace.cluster.subnet.bridge_address)
+    (answer,) = by_way_of(lab, pod.ip, node, 1, port=8080)
+    expect(answer, who=pod.name, saw=host, to=f"{pod.name} by {node.name}")
+    (answer,) = by_way_of(lab, address, node, 1, timeout=TIMEOUTS.short)
+    expect(answer, outcome=Outcome.TIMEOUT, to=f"{address} by {node.name}")
 
 
 def test_endpoints_are_the_pods(namespace: Namespace) -> None:

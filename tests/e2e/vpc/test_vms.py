@@ -21,7 +21,6 @@ from tests.support.vpc.made import DATAGRAM, HTTP, LINE, VM, Made
 from tests.support.vpc.router import Router
 
 ALIAS = 1  # of the spare addresses of the primary range: nobody else is given it while it moves
-NOBODY = (Outcome.TIMEOUT, Outcome.UNREACHABLE)
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +123,8 @@ def test_a_cluster_ip_is_nothing_to_a_vm(
     expect(answer, who={pod.name for pod in pods})
     before = router.status()
     answer = http(vm.place, f"http://{address}/", timeout=TIMEOUTS.short)
-    assert answer.outcome in NOBODY, answer
-    if answer.outcome is Outcome.TIMEOUT:
-        router.until_dropped("nowhere", before)
+    expect(answer, outcome=Outcome.TIMEOUT, from_=vm.name, to=f"the ClusterIP {address}")
+    router.until_dropped("nowhere", before)
 
 
 def set_aliases(made: Made, vm: VM, aliases: list[Body]) -> VM:
