@@ -84,4 +84,4 @@ def test_only_the_gateways_own_node_takes_it_in(
     own = next(str(node.address) for node in cluster.nodes if node.name == gateway.node)
     assert told(machine, f"http://{own}:{port}/")["x-forwarded-for"] == str(vm.address)
     other = http(machine, f"http://{cluster.control_plane.address}:{port}/", host=HOST)
-    expect(other, outcome=Outcome.TIMEOUT, from_=vm.name, to="another node's port")
+    expect(other, outcome=Outcome.REFUSED, from_=vm.name, to="another node's port")

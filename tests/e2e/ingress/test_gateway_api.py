@@ -299,7 +299,7 @@ def test_whose_address_the_backend_is_told(
             in_a_row=3,
             interval=0.2,
         )
-        eventually(by_node, outcome=Outcome.TIMEOUT, what="the far node takes nothing in")
+        eventually(by_node, outcome=Outcome.REFUSED, what="the far node takes nothing in")
     finally:
         edge.namespace.patch("service", "edge-istio", policy("Cluster"))
     eventually(by_node, what="the far node takes it in again", who="v1")
