@@ -284,6 +284,20 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
+        "Internal DNS: instances by their zonal names, for pods and machines of the VPC",
+        f"{DOCS}compute/docs/internal-dns",
+        "approximated",
+        "dnsmasq at each subnet's gateway, which CoreDNS forwards to",
+        "not at 169.254.169.254; one resolver for all networks; other names are those of the "
+        "lab's containers, as its internet is its own",
+        (
+            "tests/e2e/dns/test_records.py::test_instances",
+            "tests/e2e/dns/test_records.py::test_the_world",
+            f"{_VPC}test_names.py::test_a_vm_is_found_by_its_name_while_it_is_there",
+            f"{_VPC}test_names.py::test_the_internet_is_told_nothing",
+        ),
+    ),
+    Claim(
         "A global VPC: subnets in several regions, and the time between them",
         f"{DOCS}vpc/docs/vpc",
         "emulated",

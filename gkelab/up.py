@@ -34,6 +34,7 @@ from gkelab.steps.install_istio import install_gateway, install_istio, render_is
 from gkelab.steps.install_metallb import configure_pools, install_metallb, render_metallb
 from gkelab.steps.load_images import load_image
 from gkelab.steps.remove_remains import clear_remains
+from gkelab.steps.resolve_outside import resolve_outside
 from gkelab.steps.start_client import start_client
 from gkelab.steps.start_cloud import start_cloud
 from gkelab.steps.start_controllers import start_controllers
@@ -91,6 +92,7 @@ CLUSTER_STEPS: tuple[Step, ...] = (
         supply=("definitions:gateway-api",),
     ),
     Step("gke-kinds", "install GKE's own kinds", install_gke_kinds),
+    Step("names", "have CoreDNS ask the VPC's resolver", resolve_outside),
     Step(
         "istio",
         "install Istio",

@@ -86,6 +86,7 @@ def _command(lab: Lab) -> Iterator[str]:
     yield "--state=/var/lib/gkelab/state.json"
     yield f"--status={STATUS}"
     yield f"--firewall-log={FIREWALL_LOG}"
+    yield "--names=/var/lib/gkelab/names"
     if plan.internet:
         yield f"--internet-range={plan.internet.range}"
     for cluster in plan.clusters:

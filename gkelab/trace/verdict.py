@@ -23,6 +23,7 @@ CHECKS = {
     Fate.INTERNET_SPOOFED: "anti-spoofing: no address of the internet's",
     Fate.NOWHERE: "no route: no instance's range",
     Fate.NOT_PUBLIC: "not public",
+    Fate.RESOLVER: "the VPC's resolver",
     Fate.NO_PUBLIC_ADDRESS: "no public address",
 }
 
@@ -154,6 +155,7 @@ def _why(facts: Facts, one: Pass) -> str:
         Fate.INTERNET_SPOOFED: f"the internet may not send from {frame.source}",
         Fate.NOWHERE: f"{frame.destination} is nobody's in the network of {who}",
         Fate.NOT_PUBLIC: f"the internet does not reach {frame.destination}",
+        Fate.RESOLVER: f"{frame.destination} is where {who} asks for names, and answers itself",
         Fate.NO_PUBLIC_ADDRESS: f"{frame.source} has no public address to go to the internet with",
         Fate.EGRESS: f"{who} may not send to {said.destination}",
         Fate.INGRESS: f"{said.receiver} takes nothing of the kind from {frame.source}",
@@ -170,7 +172,8 @@ def counter_of(fabric: Fabric, one: Pass) -> str:
         return spoofed(fabric.nics_by_address[sender_of(one.came.frame.source_mac)].instance)
     if said.fate is Fate.INGRESS:
         return "implied_deny" if said.ingress == IMPLIED["INGRESS"] else ""
-    return "" if said.fate in (Fate.EGRESS, Fate.DELIVERED) else said.fate.value
+    uncounted = (Fate.EGRESS, Fate.DELIVERED, Fate.RESOLVER)
+    return "" if said.fate in uncounted else said.fate.value
 
 
 def spoofed(instance: str) -> str:

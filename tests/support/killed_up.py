@@ -43,6 +43,7 @@ STEPS = (
     ("remains", 0.02),  # there are none
     ("gateway-api", 0.3),
     ("gke-kinds", 0.1),
+    ("names", 0.1),
     ("istio", 0.7),
     ("metallb", 0.5),
     ("pools", 0.3),

@@ -19,6 +19,7 @@ from gkelab.cloud.router.classes import LOG_GROUP
 from gkelab.cloud.router.firewall_log import FirewallLog
 from gkelab.cloud.router.follow import Follower, News
 from gkelab.cloud.router.kernel import Kernel
+from gkelab.cloud.router.names import Names
 from gkelab.cloud.router.nflog import listen, packets
 from gkelab.cloud.router.nfqueue import Queues
 from gkelab.cloud.router.settings import Latency, PoolSetting, Settings, network
@@ -37,8 +38,10 @@ class Service:
     """The agent with its files: it follows the cloud, and keeps the last state for when that is
     away."""
 
-    def __init__(self, agent: Agent, log: FirewallLog, state: Path, told: Path) -> None:
-        self.agent, self.log, self.state, self.told = agent, log, state, told
+    def __init__(
+        self, agent: Agent, log: FirewallLog, names: Names | None, state: Path, told: Path
+    ) -> None:
+        self.agent, self.log, self.names, self.state, self.told = agent, log, names, state, told
         self.cloud = "not asked yet"
         self._said: set[str] = set()
 
@@ -59,6 +62,8 @@ class Service:
                 follower.turn.release()
             if self.agent.generation == -1:
                 self.restore()
+            elif self.names:
+                self.names.check()
             self.tell()
             wait = CHECK
 
@@ -71,7 +76,7 @@ class Service:
             self._try(self.agent.check)
             return
         self._try(lambda: self.agent.apply(one.state))
-        self.log.know(self.agent.fabric)
+        self._know()
         self.tell()
         if self.agent.generation == one.state["generation"]:
             self._try(lambda: write_whole(self.state, json.dumps(one.state)))
@@ -86,18 +91,24 @@ class Service:
             self._complain(f"{self.state} cannot be read: {bad}")
             return
         self._try(lambda: self.agent.apply(state))
+        self._know()
+
+    def _know(self) -> None:
         self.log.know(self.agent.fabric)
+        names = self.names
+        if names:
+            self._try(lambda: names.know(self.agent.fabric))
 
     def tell(self) -> None:
         """Write the status file, and to the log what is new of what is wrong."""
-        said = [*self.agent.problems, *self.agent.left_out]
+        wrong = [*self.agent.problems, *(self.names.problems if self.names else [])]
+        said = [*wrong, *self.agent.left_out]
         for problem in said:
             if problem not in self._said:
                 LOG.warning("%s", problem)
         self._said = set(said)
-        self._try(
-            lambda: write_whole(self.told, json.dumps(status(self.agent, self.cloud), indent=1))
-        )
+        text = json.dumps(status(self.agent, self.cloud, wrong), indent=1)
+        self._try(lambda: write_whole(self.told, text))
 
     def _try(self, do: Callable[[], None]) -> None:
         try:
@@ -125,7 +136,8 @@ def main(words: Sequence[str]) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    Service(agent, log, told.state, told.status).serve(Follower(told.cloud, queue), stop)
+    names = Names(told.names, told.project) if told.names else None
+    Service(agent, log, names, told.state, told.status).serve(Follower(told.cloud, queue), stop)
     return 0
 
 
@@ -177,6 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--state", type=Path, required=True, help="where the last known state is kept")
     add("--status", type=Path, required=True, help="the JSON file that tells how things are")
     add("--firewall-log", type=Path, required=True, help="a JSON line a logged connection")
+    add("--names", type=Path, help="where the resolver's names are kept; without it there is none")
     add("--project", default="", help="the project; a state of another is refused")
     add("--internet-range", type=_typed(network), metavar="CIDR", help="the internet network's")
     repeated = dict[str, Any](action="append", default=[])

@@ -35,6 +35,9 @@ SNAT = "type nat hook postrouting priority 100; policy accept;"
 FORWARD = "type filter hook forward priority 0; policy drop;"
 INPUT = "type filter hook input priority 0; policy drop;"
 INPUT_RULES = ('iifname "lo" accept', "ct state established,related accept")
+QUESTIONS = ("udp dport 53", "tcp dport 53")
+# The router's own service. Who may ask it is settled by then.
+ASKED = tuple(f"ip daddr @resolvers {question} accept" for question in QUESTIONS)
 
 
 @dataclass(frozen=True)
@@ -142,16 +145,21 @@ class Table:
             name = f"to_{short_hash(network)}"
             reached = collapse_addresses(_reached(fabric, network))
             self._set(name, "type ipv4_addr", {str(_short(n)): "" for n in reached}, True)
-            rules = (f"ip daddr @{name} accept", "counter name nowhere drop")
-            self.chains[name] = Chain("", rules)
+            # The network's own gateways are its resolvers, and nothing else.
+            at = f"at_{short_hash(network)}"
+            own = {str(s.gateway): "" for s in fabric.subnets if s.network == network}
+            self._set(at, "type ipv4_addr", own, False)
+            asks = (f"ip daddr @{at} {question} accept" for question in QUESTIONS)
+            to = (f"ip daddr @{name} accept", *asks, "counter name nowhere drop")
+            self.chains[name] = Chain("", to)
         if self._internet:
             towards[f'"{self._internet}"'] = "goto to_public"
             public = [IPv4Network(address) for address in fabric.public]
             public += [pool.range for pool in fabric.pools if pool.public]
             found = {str(_short(n)): "" for n in collapse_addresses(public)}
             self._set("public", "type ipv4_addr", found, True)
-            rules = ("ip daddr @public accept", "counter name not_public drop")
-            self.chains["to_public"] = Chain("", rules)
+            to = ("ip daddr @public accept", "counter name not_public drop")
+            self.chains["to_public"] = Chain("", to)
         self._set("towards", "type ifname : verdict", towards, False)
         rules = ("ct state != new accept", "iifname vmap @towards")
         self.chains["destinations"] = Chain(NEW, rules)
@@ -207,7 +215,9 @@ class Table:
         pools = {str(_short(p.range)): f"goto {classes.chain('INGRESS', p)}" for p in fabric.pools}
         self._set("ingress_pools", "type ipv4_addr : verdict", pools, True)
         self.chains["forward"] = Chain(FORWARD, tuple(rules))
-        self.chains["input"] = Chain(INPUT, INPUT_RULES)
+        resolvers = {str(s.gateway): "" for s in fabric.subnets}
+        self._set("resolvers", "type ipv4_addr", resolvers, False)
+        self.chains["input"] = Chain(INPUT, (*INPUT_RULES, *ASKED))
 
 
 def _reached(fabric: Fabric, network: str) -> Iterator[IPv4Network]:

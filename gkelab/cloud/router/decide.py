@@ -13,12 +13,14 @@ from ipaddress import IPv4Address, IPv4Network
 from gkelab.cloud.router.fabric import Fabric, Nic, Pool, Rule, StaticRoute
 
 WITH_PORTS = (6, 17, 132)
+DNS = 53
 
 
 class Fate(Enum):
-    """How it ends: delivered, or what dropped it. The words are those of the counters."""
+    """How it ends: delivered, taken by the router, or what dropped it, in the counters' words."""
 
     DELIVERED = "delivered"
+    RESOLVER = "resolver"  # the router takes it itself
     UNKNOWN_SENDER = "unknown_senders"
     SPOOFED = "spoofed"
     INTERNET_SPOOFED = "internet_spoofed"
@@ -66,7 +68,7 @@ class Decision:
 def decide(fabric: Fabric, packet: Packet) -> Decision:
     """The fate of a packet, and why."""
     source, destination = packet.source, packet.destination
-    fate = sent(fabric, packet) or led(fabric, packet)
+    fate = sent(fabric, packet) or asked(fabric, packet) or led(fabric, packet)
     if fate:
         return Decision(fate, source, destination)
     if packet.sender is None and destination in fabric.public:
@@ -100,6 +102,15 @@ def sent(fabric: Fabric, packet: Packet) -> Fate | None:
     if nic.can_ip_forward or any(packet.source in network for network in own):
         return None
     return Fate.SPOOFED
+
+
+def asked(fabric: Fabric, packet: Packet) -> Fate | None:
+    """Whether it is a question for the resolver of its network."""
+    if packet.sender is None or packet.protocol not in (6, 17) or packet.port != DNS:
+        return None
+    network = fabric.nics_by_address[packet.sender].network
+    gateways = (subnet.gateway for subnet in fabric.subnets if subnet.network == network)
+    return Fate.RESOLVER if packet.destination in gateways else None
 
 
 def led(fabric: Fabric, packet: Packet) -> Fate | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gkelab.cloud.router.agent import Agent
 from gkelab.cloud.router.compile import spoof_counter
 
 
-def status(agent: Agent, cloud: str) -> dict[str, Any]:
+def status(agent: Agent, cloud: str, problems: Sequence[str]) -> dict[str, Any]:
     """What is applied, what is left out of it and why, what was repaired, what was counted.
     `generation` is the state's that is in the packets' way; `cloud` says whether the cloud is
-    there."""
+    there, `problems` what keeps the router from its work."""
     fabric = agent.fabric
     counted = {name: _count(*value) for name, value in sorted(agent.counters.items())}
     spoofed = {nic.instance: counted.pop(spoof_counter(nic), None) for nic in fabric.nics}
@@ -24,7 +25,7 @@ def status(agent: Agent, cloud: str) -> dict[str, Any]:
         "generation": agent.generation,
         "cloud": cloud,
         "took": round(agent.took, 3),
-        "problems": agent.problems,
+        "problems": list(problems),
         "left_out": agent.left_out,
         "repairs": agent.repairs,
         "interfaces": {**names, "internet": agent.interfaces.internet},

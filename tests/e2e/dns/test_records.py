@@ -1,13 +1,16 @@
 """The records of Services and pods, asked of every CoreDNS pod and of the Service before them.
 
-No question here may leave the machine: all names end in the cluster's own domain, for which
-CoreDNS forwards nothing, and addresses are turned into names only once CoreDNS knows them.
+No question here may leave the machine: names end in the cluster's own domain, for which CoreDNS
+forwards nothing, or in .internal, for which the VPC's resolver does not, or are those of the lab's
+containers, which docker's knows. Addresses are turned into names only once CoreDNS knows them.
 """
 
 from __future__ import annotations
 
 import pytest
 
+from gkelab.lab import Lab
+from gkelab.steps.start_client import client_name
 from gkelab.tools.kubectl import Object
 from gkelab.topology import Cluster
 from gkelab.wait import until
@@ -136,6 +139,24 @@ def test_names_come_and_go(shared: Namespace, resolvers: list[str], zone: str) -
     agree(shared, resolvers, f"passing.{zone}", shared.service_ip("passing"))
     shared.remove("service", "passing")
     agree(shared, resolvers, f"passing.{zone}", rcode="NXDOMAIN")
+
+
+def test_instances(shared: Namespace, lab: Lab, cluster: Cluster, resolvers: list[str]) -> None:
+    """Outside the cluster there are Compute's names: VM.ZONE.c.PROJECT.internal is the instance's
+    address, in its own zone alone (compute/docs/internal-dns)."""
+    for node in cluster.nodes:
+        name = f"{node.name}.{node.zone}.c.{lab.plan.project}.internal"
+        agree(shared, resolvers, name, str(node.address))
+        elsewhere = f"{node.name}.{node.zone}-x.c.{lab.plan.project}.internal"
+        agree(shared, resolvers, elsewhere, rcode="NXDOMAIN")
+
+
+def test_the_world(shared: Namespace, lab: Lab, outside: str, resolvers: list[str]) -> None:
+    """What neither the cluster nor the VPC knows is asked of whom the router asks, docker: it has
+    the client on the internet. The same name in the cluster's domain is asked of nobody."""
+    name = client_name(lab)
+    agree(shared, resolvers, name, outside)
+    agree(shared, resolvers, f"{name}.cluster.local", rcode="NXDOMAIN")
 
 
 def test_tcp(shared: Namespace, resolvers: list[str], zone: str) -> None:

@@ -110,7 +110,7 @@ def counted(one: Packet, decision: Decision) -> Iterator[str]:
         yield f"spoofed_{one.sender.packed.hex()}"
     elif decision.ingress == "implied deny ingress":
         yield "implied_deny"
-    elif decision.fate not in (Fate.DELIVERED, Fate.EGRESS, Fate.INGRESS):
+    elif decision.fate not in (Fate.DELIVERED, Fate.RESOLVER, Fate.EGRESS, Fate.INGRESS):
         yield decision.fate.value
 
 
@@ -285,6 +285,9 @@ def test_the_universe_meets_every_fate(lab: Lab) -> None:
         Packet(None, pod, public, 6, 80): Fate.INTERNET_SPOOFED,
         Packet(vm, vm, IPv4Address("10.4.1.1"), 6, 80): Fate.NOWHERE,
         Packet(vm, vm, IPv4Address("172.30.0.1"), 6, 80): Fate.NOWHERE,
+        Packet(vm, vm, IPv4Address("10.132.0.1"), 6, 80): Fate.NOWHERE,
+        Packet(vm, vm, IPv4Address("10.132.0.1"), 17, 53): Fate.RESOLVER,
+        Packet(vm, vm, IPv4Address("10.200.0.1"), 17, 53): Fate.NOWHERE,
         Packet(None, client, n1, 6, 80): Fate.NOT_PUBLIC,
         Packet(None, client, public, 6, 80): Fate.DELIVERED,
         Packet(None, client, pool, 6, 80): Fate.DELIVERED,

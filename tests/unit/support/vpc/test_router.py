@@ -45,7 +45,7 @@ def test_a_status_as_the_agent_writes_it() -> None:
     fabric = states.fabric(states.NODES)
     spoofed = {"spoofed_0a800002": (3, 180), "spoofed_0a840002": (0, 0)}
     tells = agent(fabric, nowhere=(2, 120), **spoofed)
-    found = parse_status(json.dumps(status(tells, "away: it is")))
+    found = parse_status(json.dumps(status(tells, "away: it is", tells.problems)))
     assert (found.generation, found.cloud) == (7, "away: it is")
     assert found.problems == tuple(tells.problems) != ()
     assert found.repairs == (Repair("2026-01-01T00:00:00Z", "routes", "x is gone"),)
