@@ -13,7 +13,7 @@ from gkelab.errors import LabError
 from gkelab.fidelity import table
 from gkelab.page import page
 from gkelab.proof import Verdict, as_data, counts, judge
-from gkelab.results import REPORT, TestResult, load
+from gkelab.results import KEPT, REPORT, TestResult, load, merge
 from gkelab.supply.pins import ROOT
 
 README = ROOT / "README.md"
@@ -36,6 +36,16 @@ def report(folder: Path = REPORT) -> list[Verdict]:
         raise LabError(f"The report cannot be written under {folder}: {error}") from error
     print(f"{_counted(verdicts)}: {folder / 'fidelity.html'}")  # noqa: T201
     return verdicts
+
+
+def take_in(others: str, folder: Path = REPORT) -> None:
+    """Keep the results of other runs, whose files are below the folder `others`, beside those of
+    this one, and say how many there are. Raises LabError when there are none."""
+    found = sorted(Path(others).rglob(KEPT))
+    if not found:
+        raise LabError(f"There is no {KEPT} below {others}")
+    count = merge(folder, [file.parent for file in found])
+    print(f"{count} tests' results, with those of {len(found)} runs below {others}")  # noqa: T201
 
 
 def write_readme(path: Path = README) -> None:

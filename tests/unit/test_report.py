@@ -13,7 +13,7 @@ from gkelab.errors import LabError
 from gkelab.fidelity import CLAIMS, Claim, table
 from gkelab.page import page
 from gkelab.proof import judge
-from gkelab.results import TestResult, keep
+from gkelab.results import TestResult, keep, load
 
 TEST = "tests/e2e/mesh/test_x.py::test_a[<&>]"
 BAD = TestResult(TEST, "mesh", "failed", 2.5, "assert '<b>' | `x`\nmore", 86400.0, "small")
@@ -99,6 +99,26 @@ def test_where_it_cannot_be_written_there_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LabError, match=r"The report cannot be written under .*/file: "):
         report.report(tmp_path / "file")
+
+
+# --- of several runs
+
+
+def test_results_of_other_runs_are_taken_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, result in (("a", GOOD), ("b/c", BAD)):
+        folder = tmp_path / "results" / name
+        folder.mkdir(parents=True)
+        keep(folder, [result])
+    report.take_in(str(tmp_path / "results"), tmp_path / "report")
+    assert load(tmp_path / "report") == {GOOD.test: GOOD, BAD.test: BAD}
+    assert capsys.readouterr().out.startswith("2 tests' results, with those of 2 runs below ")
+
+
+def test_where_no_other_run_left_results_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"There is no results\.json below .*/none"):
+        report.take_in(str(tmp_path / "none"), tmp_path / "report")
 
 
 # --- the README
