@@ -302,6 +302,20 @@ def test_a_report_that_is_cut_off_is_said_to_be(
     assert "junit.xml is cut off" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("end", ["", "</testcase>"])
+def test_what_is_left_of_a_run_has_no_secrets(pytest_: Pytest, report: Path, end: str) -> None:
+    """Whole or cut off: JUnit's report and the kept results."""
+    bad = '<failure message="token: hunter2">password: hunter2\n</failure>'
+    pytest_.junit = JUNIT.format("e2e.mesh", bad + end)
+    testing.test("mesh", False, "small", None, [])
+    for name in ("junit.xml", "results.json"):
+        assert "hunter2" not in (report / name).read_text(), name
+    assert "password" in (report / "junit.xml").read_text()
+    assert [result.message for result in load(report).values()] == (
+        [] if end else ["token: (removed)"]
+    )
+
+
 @pytest.mark.parametrize(
     ("suite", "code", "junit", "collects"),
     [
