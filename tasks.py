@@ -198,11 +198,16 @@ def test(
     help={
         "readme": "instead write the README's table of claims",
         "summary": "instead print the last results as Markdown",
+        "merge": "first take in the results.json files of other runs, below this folder",
     }
 )
-def report(_: Context, readme: bool = False, summary: bool = False) -> None:
+def report(
+    _: Context, readme: bool = False, summary: bool = False, merge: str | None = None
+) -> None:
     """Set what the lab claims of GKE against the last results of its tests."""
     with commands.plain_errors():
+        if merge:
+            reporting.take_in(merge)
         if readme:
             reporting.write_readme()
         elif summary:

@@ -16,7 +16,12 @@ DOCS = "https://cloud.google.com/"
 _GKE = f"{DOCS}kubernetes-engine/docs/"
 _LAB = "tests/e2e/lab/test_topology.py::"
 _ROUTING = "tests/e2e/routing/test_pod_to_pod.py::"
-_SERVICES = "tests/e2e/services/test_cluster_ip.py::"
+_SERVICES = "tests/e2e/services/"
+_CLUSTER_IP = f"{_SERVICES}test_cluster_ip.py::"
+_DATAPATH = "tests/e2e/routing/test_datapath.py::"
+_NODES = "tests/e2e/routing/test_nodes.py::"
+_DNS = "tests/e2e/dns/"
+_MESH = "tests/e2e/mesh/"
 _BALANCERS = "tests/e2e/loadbalancing/test_external.py::"
 _VPC = "tests/e2e/vpc/"
 _API = "tests/e2e/compute_api/"
@@ -27,8 +32,9 @@ _LIFECYCLE = "tests/e2e/lifecycle/"
 class Claim:
     """A behaviour of GKE (`text`, Google's own page on it) and what stands for it here.
 
-    `limits` is where it differs. `tests` are pytest's node ids, or the beginnings of several; the
-    claim is proven when each of them has a result and all results are good. Code is in backquotes.
+    `limits` is where it differs, or that it is not there yet. `tests` are pytest's node ids, or the
+    beginnings of several; the claim is proven when each of them has a result and all results are
+    good. Code is in backquotes.
     """
 
     text: str
@@ -37,6 +43,11 @@ class Claim:
     how: str = ""
     limits: str = ""
     tests: tuple[str, ...] = ()
+
+
+def _not_yet(text: str, doc: str) -> Claim:
+    """What the lab is still to become."""
+    return Claim(text, doc, "absent", limits="not yet")
 
 
 CLAIMS: tuple[Claim, ...] = (
@@ -80,7 +91,15 @@ CLAIMS: tuple[Claim, ...] = (
         "emulated",
         "Cilium: kube-proxy replacement, endpoint routes, 169.254.4.6 as the nodes' pod-side "
         "address, Hubble and relay",
-        tests=(f"{_LAB}test_no_kube_proxy",),
+        tests=(
+            f"{_LAB}test_no_kube_proxy",
+            f"{_DATAPATH}test_programs_at_interfaces",
+            f"{_DATAPATH}test_each_pod_has_a_route_of_its_own",
+            f"{_NODES}test_node_to_pod",
+            f"{_SERVICES}test_service_map.py::test_it_agrees_with_the_slices",
+            f"{_SERVICES}test_service_map.py::test_it_follows",
+            f"{_SERVICES}test_service_map.py::test_no_rule_knows_it",
+        ),
     ),
     Claim(
         "Services of type ClusterIP: spread over their pods, and the cluster's own",
@@ -88,12 +107,106 @@ CLAIMS: tuple[Claim, ...] = (
         "emulated",
         "Cilium's BPF maps; CoreDNS for names",
         tests=(
-            f"{_SERVICES}test_every_pod_behind_it_answers",
-            f"{_SERVICES}test_by_name",
-            f"{_SERVICES}test_without_pods_it_does_not_answer",
-            f"{_SERVICES}test_it_is_unreachable_from_outside",
-            f"{_SERVICES}test_endpoints_are_the_pods",
+            f"{_CLUSTER_IP}test_every_pod_behind_it_answers",
+            f"{_CLUSTER_IP}test_by_name",
+            f"{_CLUSTER_IP}test_without_pods_it_does_not_answer",
+            f"{_CLUSTER_IP}test_it_is_unreachable_from_outside",
+            f"{_CLUSTER_IP}test_endpoints_are_the_pods",
         ),
+    ),
+    Claim(
+        "Services of type NodePort: every node leads to all servers, under "
+        "`externalTrafficPolicy: Local` to its own",
+        f"{_GKE}concepts/service",
+        "emulated",
+        "Cilium's BPF maps, at the nodes' addresses",
+        tests=(
+            f"{_SERVICES}test_node_ports.py::test_from_a_vm",
+            f"{_SERVICES}test_node_ports.py::test_from_another_node",
+            f"{_SERVICES}test_node_ports.py::test_from_a_pod",
+            f"{_SERVICES}test_node_ports.py::test_local_answers_where_a_server_is",
+            f"{_SERVICES}test_node_ports.py::test_a_port_that_is_given_back",
+            f"{_SERVICES}test_node_ports.py::test_health_check_port",
+        ),
+    ),
+    Claim(
+        "Headless and ExternalName Services",
+        f"{_GKE}concepts/service",
+        "emulated",
+        "CoreDNS: names for the pods' own addresses, and for other names",
+        tests=(
+            f"{_SERVICES}test_kinds.py::test_headless_translates_nothing",
+            f"{_SERVICES}test_kinds.py::test_external_name",
+            f"{_DNS}test_records.py::test_headless",
+            f"{_DNS}test_records.py::test_external_name",
+        ),
+    ),
+    Claim(
+        "Session affinity (`sessionAffinity: ClientIP`)",
+        f"{_GKE}concepts/service",
+        "emulated",
+        "Cilium's BPF maps",
+        tests=(f"{_SERVICES}test_locality.py::test_session_affinity",),
+    ),
+    Claim(
+        "`internalTrafficPolicy: Local`: a pod gets its own node's servers, or none",
+        f"{_GKE}concepts/service",
+        "emulated",
+        "Cilium's BPF maps",
+        tests=(
+            f"{_SERVICES}test_locality.py::test_internal_traffic_policy",
+            f"{_SERVICES}test_locality.py::test_internal_traffic_policy_without_a_server",
+        ),
+    ),
+    Claim(
+        "`trafficDistribution`: a pod gets its own zone's servers, by the hints of EndpointSlices",
+        f"{_GKE}concepts/service",
+        "approximated",
+        "kube-controller-manager's hints; Cilium's service topology",
+        "`PreferClose` alone: to Cilium its newer name `PreferSameZone` is as if it were not set",
+        (
+            f"{_SERVICES}test_locality.py::test_prefer_close",
+            f"{_SERVICES}test_locality.py::test_prefer_close_falls_back",
+        ),
+    ),
+    Claim(
+        "Endpoints drain: a pod that ends keeps its connections until its grace is over, and new "
+        "ones are for the others, if there are any",
+        f"{_GKE}concepts/pod",
+        "emulated",
+        "EndpointSlices' conditions, as Cilium follows them",
+        tests=(
+            f"{_SERVICES}test_draining.py::test_flows_live_until_the_grace_is_over",
+            f"{_SERVICES}test_draining.py::test_the_last_pod_serves_while_it_drains",
+        ),
+    ),
+    Claim(
+        "The cluster's DNS: Services, their ports and pods by name, addresses back to names, and "
+        "search lists",
+        f"{_GKE}concepts/service-discovery",
+        "approximated",
+        "CoreDNS",
+        "not kube-dns nor Cloud DNS, and no NodeLocal DNSCache before it",
+        (
+            f"{_DNS}test_records.py::test_service",
+            f"{_DNS}test_records.py::test_ports",
+            f"{_DNS}test_records.py::test_pod_records",
+            f"{_DNS}test_records.py::test_addresses_back_to_names",
+            f"{_DNS}test_records.py::test_names_come_and_go",
+            f"{_DNS}test_records.py::test_tcp",
+            f"{_DNS}test_search.py::test_resolv_conf",
+            f"{_DNS}test_search.py::test_short_names",
+            f"{_DNS}test_search.py::test_ndots",
+            f"{_DNS}test_truncation.py::test_udp_is_cut_off_and_tcp_is_whole",
+        ),
+    ),
+    Claim(
+        "`hostPort`: a port of its node leads to the pod",
+        f"{_GKE}how-to/autopilot-hostport",
+        "emulated",
+        "Cilium's BPF maps",
+        "the random ports of Autopilot clusters are absent",
+        (f"{_NODES}test_host_port", f"{_NODES}test_a_host_port_is_given_once"),
     ),
     Claim(
         "ip-masq-agent: only what leaves the VPC sees a node's address",
@@ -141,6 +254,17 @@ CLAIMS: tuple[Claim, ...] = (
         (f"{_BALANCERS}test_internal_takes_its_address_from_the_subnet",),
     ),
     Claim(
+        "Who may use a load balancer (`spec.loadBalancerSourceRanges`)",
+        f"{_GKE}concepts/service-load-balancer-parameters",
+        "emulated",
+        "VPC firewall rules of the ranges, and Cilium at the node",
+        tests=(
+            f"{_SERVICES}test_source_ranges.py::test_outside",
+            f"{_SERVICES}test_source_ranges.py::test_inside",
+            f"{_VPC}test_gke_rules.py::test_source_ranges_of_a_load_balancer_are_its_rules",
+        ),
+    ),
+    Claim(
         "Load balancers that share an address (the same `spec.loadBalancerIP`)",
         f"{_GKE}concepts/service-load-balancer-parameters",
         "approximated",
@@ -152,12 +276,38 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
+        "Anthos Service Mesh: which pods get a sidecar, by their namespace's label and their own",
+        f"{DOCS}service-mesh/docs/proxy-injection",
+        "emulated",
+        "Istio's webhooks, by `istio-injection` and `sidecar.istio.io/inject`",
+        "Google's managed revisions (`istio.io/rev=asm-managed`) are absent",
+        (
+            f"{_MESH}test_injection.py::test_by_labels",
+            f"{_MESH}test_injection.py::test_a_pod_of_the_nodes_network_has_none",
+            f"{_MESH}test_identity.py::test_pods_of_a_labelled_namespace_have_sidecars",
+        ),
+    ),
+    Claim(
         "Anthos Service Mesh: mTLS between workloads, STRICT and PERMISSIVE",
         f"{DOCS}service-mesh/docs/security/configuring-mtls",
         "emulated",
         "Istio, default profile",
         "without Google's managed parts",
-        ("tests/e2e/mesh/test_identity.py::test_mutual_tls",),
+        (f"{_MESH}test_identity.py::test_mutual_tls",),
+    ),
+    Claim(
+        "Anthos Service Mesh: `AuthorizationPolicy`, by principal, namespace, method and path; a "
+        "deny comes first",
+        f"{DOCS}service-mesh/docs/security/authorization-policy-overview",
+        "emulated",
+        "Istio, default profile",
+        "without Google's managed parts",
+        (
+            f"{_MESH}test_identity.py::test_by_principal",
+            f"{_MESH}test_identity.py::test_by_namespace",
+            f"{_MESH}test_identity.py::test_by_method_and_path",
+            f"{_MESH}test_identity.py::test_a_deny_comes_first",
+        ),
     ),
     Claim(
         "Anthos Service Mesh: ingress gateway behind a load balancer",
@@ -190,11 +340,17 @@ CLAIMS: tuple[Claim, ...] = (
         tests=(f"{_LAB}test_nodes_have_their_fixed_address_and_gke_labels",),
     ),
     Claim(
-        "Managed control plane",
+        "Managed control plane: an address of its own, which the firewall lets to the kubelets, "
+        "and a VPC that goes on without it",
         f"{_GKE}concepts/cluster-architecture",
         "approximated",
         "a kind node of the same subnet",
-        "it is visible, and takes an address",
+        "it is listed among the nodes, and takes an address of theirs",
+        (
+            f"{_LAB}test_nodes_have_their_fixed_address_and_gke_labels",
+            f"{_VPC}test_gke_rules.py::test_the_clusters_rules_are_there",
+            f"{_LIFECYCLE}test_cloud.py::test_routes_stay_while_kubernetes_is_away",
+        ),
     ),
     Claim(
         "The VPC's own routing: it knows each node's alias range, and machines meet nowhere else",
@@ -357,11 +513,15 @@ CLAIMS: tuple[Claim, ...] = (
             f"{_API}test_packets.py::test_firewalls",
         ),
     ),
-    Claim("Container-native load balancing (NEG)", f"{_GKE}how-to/standalone-neg", "absent"),
-    Claim("GKE Ingress", f"{_GKE}concepts/ingress", "absent"),
-    Claim("GKE Gateway", f"{_GKE}concepts/gateway-api", "absent"),
-    Claim("Cloud Router", f"{DOCS}network-connectivity/docs/router/concepts/overview", "absent"),
-    Claim("Traffic Director", f"{DOCS}traffic-director/docs/features", "absent"),
+    _not_yet("Container-native load balancing (NEG)", f"{_GKE}how-to/standalone-neg"),
+    _not_yet("GKE Ingress", f"{_GKE}concepts/ingress"),
+    _not_yet("GKE Gateway", f"{_GKE}concepts/gateway-api"),
+    _not_yet("Multi-cluster Services", f"{_GKE}concepts/multi-cluster-services"),
+    _not_yet("`FQDNNetworkPolicy`", f"{_GKE}how-to/fqdn-network-policies"),
+    _not_yet("Network policy logging (`NetworkLogging`)", f"{_GKE}how-to/network-policy-logging"),
+    _not_yet("Cloud Router", f"{DOCS}network-connectivity/docs/router/concepts/overview"),
+    _not_yet("Traffic Director", f"{DOCS}traffic-director/docs/features"),
+    Claim("Cloud NAT", f"{DOCS}nat/docs/overview", "absent"),
 )
 
 

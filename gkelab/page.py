@@ -20,7 +20,7 @@ ul { margin: 0; padding-left: 1.1rem; }
 li { overflow-wrap: anywhere; }
 .proven, .passed { color: #0a6b2b; }
 .failed, .error { color: #a40e26; }
-.unproven, .skipped, .missing { color: #7a5200; }
+.unproven, .skipped, .xfailed, .missing { color: #7a5200; }
 .absent { color: #666; }
 .state { font-weight: 600; white-space: nowrap; }
 """

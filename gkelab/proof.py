@@ -17,7 +17,7 @@ STATES: tuple[State, ...] = ("proven", "failed", "unproven", "absent")
 @dataclass(frozen=True)
 class Verdict:
     """A claim and what its tests came to: the results there are, and the named tests of which
-    none passed or failed (never run here, or skipped)."""
+    none passed or failed (never run here, skipped, or expected to fail)."""
 
     claim: Claim
     state: State

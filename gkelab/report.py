@@ -13,14 +13,14 @@ from gkelab.errors import LabError
 from gkelab.fidelity import table
 from gkelab.page import page
 from gkelab.proof import Verdict, as_data, counts, judge
-from gkelab.results import REPORT, TestResult, load
+from gkelab.results import KEPT, REPORT, TestResult, load, merge
 from gkelab.supply.pins import ROOT
 
 README = ROOT / "README.md"
 # The part of the README that is written from the list of claims.
 BEGIN = "<!-- written by `invoke report --readme` from gkelab/fidelity.py -->"
 END = "<!-- end -->"
-LINE = 200  # of a failed test's message
+LINE = 200  # of a test's message
 
 
 def report(folder: Path = REPORT) -> list[Verdict]:
@@ -36,6 +36,16 @@ def report(folder: Path = REPORT) -> list[Verdict]:
         raise LabError(f"The report cannot be written under {folder}: {error}") from error
     print(f"{_counted(verdicts)}: {folder / 'fidelity.html'}")  # noqa: T201
     return verdicts
+
+
+def take_in(others: str, folder: Path = REPORT) -> None:
+    """Keep the results of other runs, whose files are below the folder `others`, beside those of
+    this one, and say how many there are. Raises LabError when there are none."""
+    found = sorted(Path(others).rglob(KEPT))
+    if not found:
+        raise LabError(f"There is no {KEPT} below {others}")
+    count = merge(folder, [file.parent for file in found])
+    print(f"{count} tests' results, with those of {len(found)} runs below {others}")  # noqa: T201
 
 
 def write_readme(path: Path = README) -> None:
@@ -61,9 +71,8 @@ def summary(folder: Path) -> str:
     """The last results as Markdown."""
     results = load(folder)
     lines = ["## gkelab", "", *_suites(results), ""]
-    bad = [result for result in results.values() if result.bad]
-    if bad:
-        lines += ["### failed", "", *(_failed(result) for result in bad), ""]
+    lines += _named("failed", [result for result in results.values() if result.bad])
+    lines += _named("skipped", [r for r in results.values() if r.outcome == "skipped"])
     bundles = sorted(path.name for path in folder.glob("logs-*.tar.gz"))
     if bundles:
         lines += [f"The lab's logs are in {', '.join(bundles)}.", ""]
@@ -77,17 +86,22 @@ def _suites(results: Mapping[str, TestResult]) -> list[str]:
     by_suite: dict[str, list[TestResult]] = {}
     for result in results.values():
         by_suite.setdefault(result.suite, []).append(result)
-    lines = ["| suite | passed | failed | skipped | seconds |", "|---|---|---|---|---|"]
-    for suite, ran in sorted(by_suite.items()):
-        found = Counter(result.outcome for result in ran)
+    columns = ("suite", "passed", "failed", "expected to fail", "skipped", "seconds")
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for suite, ended in sorted(by_suite.items()):
+        found = Counter(result.outcome for result in ended)
         failed = found["failed"] + found["error"]
-        seconds = sum(result.seconds for result in ran)
-        cells = (suite, found["passed"], failed, found["skipped"], f"{seconds:.0f}")
+        seconds = f"{sum(result.seconds for result in ended):.0f}"
+        cells = (suite, found["passed"], failed, found["xfailed"], found["skipped"], seconds)
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
 
 
-def _failed(result: TestResult) -> str:
+def _named(title: str, results: Sequence[TestResult]) -> list[str]:
+    return [f"### {title}", "", *(_why(result) for result in results), ""] if results else []
+
+
+def _why(result: TestResult) -> str:
     said = result.message.strip().splitlines()
     why = f": {_plain(said[0][:LINE])}" if said else ""
     return f"- <code>{_plain(result.test)}</code>{why}"

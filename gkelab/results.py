@@ -9,14 +9,17 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from gkelab.supply.pins import ROOT
+from gkelab.tree import there
 
 REPORT = ROOT / "report"
 JUNIT, KEPT = "junit.xml", "results.json"
 
-# The worst last: a test whose teardown fails is there twice.
-OUTCOMES = ("passed", "skipped", "failed", "error")
+# The worst last: a test whose teardown fails is there twice. One that is expected to fail, and
+# does, has run: it is no skipped one.
+OUTCOMES = ("passed", "skipped", "xfailed", "failed", "error")
 # JUnit's element for what is not passed.
 _ELEMENTS = {"skipped": "skipped", "failure": "failed", "error": "error"}
+_XFAIL = "pytest.xfail"  # the type of a skipped element that is none
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ def read_junit(text: str, lab: str, at: float) -> list[TestResult]:
         for child in case:
             if child.tag in _ELEMENTS:
                 outcome, message = _ELEMENTS[child.tag], child.get("message", "")
+                outcome = "xfailed" if child.get("type") == _XFAIL else outcome
         seconds = float(case.get("time", 0))
         result = TestResult(test, suite_of(test), outcome, seconds, message, at, lab)
         known = found.get(test)
@@ -72,13 +76,34 @@ def suite_of(test: str) -> str:
     return parts[2] if parts[:2] == ["tests", "e2e"] and len(parts) > 2 else "unit"
 
 
-def keep(report: Path, results: Iterable[TestResult]) -> None:
-    """Write these results over those that are kept of the same tests; all others stay."""
-    kept = {**load(report), **{result.test: result for result in results}}
-    listed = [asdict(kept[test]) for test in sorted(kept)]
-    new = report / f"{KEPT}.new"
-    new.write_text(json.dumps(listed, indent=1) + "\n")
-    new.replace(report / KEPT)
+def keep(report: Path, results: Iterable[TestResult], tree: Path = ROOT) -> None:
+    """Write these results over those that are kept of the same tests (see `last`). The others stay,
+    but for those of tests that are not in the tree any more."""
+    known = load(report)
+    stay = there(known, tree)
+    _write(report, last([*(known[test] for test in known if test in stay), *results]))
+
+
+def merge(report: Path, others: Iterable[Path]) -> int:
+    """Keep what is kept in these other folders, too: of several jobs, whichever ended last has the
+    last word on a test. How many tests there are of now."""
+    folders = [report, *others]
+    results = [result for folder in folders for result in load(folder).values()]
+    merged = last(sorted(results, key=lambda result: result.at))
+    report.mkdir(parents=True, exist_ok=True)
+    _write(report, merged)
+    return len(merged)
+
+
+def last(results: Iterable[TestResult]) -> dict[str, TestResult]:
+    """The last result of each test, of results in the order that they came about. One that is
+    skipped tells nothing of the test, and stands only where there is no other."""
+    found: dict[str, TestResult] = {}
+    for result in results:
+        known = found.get(result.test)
+        if known is None or result.outcome != "skipped" or known.outcome == "skipped":
+            found[result.test] = result
+    return found
 
 
 def load(report: Path) -> Mapping[str, TestResult]:
@@ -88,3 +113,10 @@ def load(report: Path) -> Mapping[str, TestResult]:
         return {item["test"]: TestResult(**item) for item in listed}
     except (OSError, ValueError, TypeError, KeyError):
         return {}
+
+
+def _write(report: Path, results: Mapping[str, TestResult]) -> None:
+    listed = [asdict(results[test]) for test in sorted(results)]
+    new = report / f"{KEPT}.new"
+    new.write_text(json.dumps(listed, indent=1) + "\n")
+    new.replace(report / KEPT)

@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from gkelab import commands, logs
+from gkelab.diagnosis.scrub import scrub, scrub_junit
 from gkelab.errors import LabError
 from gkelab.lab import Lab
 from gkelab.leftovers import remove_leftovers
@@ -145,12 +146,23 @@ def _run(argv: Sequence[str], lab: str, held: Sequence[int]) -> tuple[int, list[
         code = _interrupted(process)
     results = []
     if junit.exists():
-        try:
-            results = read_junit(junit.read_text(), lab, time.time())
-        except ElementTree.ParseError:
-            _say(f"{junit} is cut off; the results of this run are not kept")
+        results = _scrubbed(junit, lab)
         keep(REPORT, results)
     return code, results
+
+
+def _scrubbed(junit: Path, lab: str) -> list[TestResult]:
+    """The results in pytest's report, which is then without secrets, as the lab's logs are: both
+    are handed on together."""
+    text = junit.read_text(errors="replace")
+    try:
+        scrubbed = scrub_junit(text)
+    except ElementTree.ParseError:
+        _say(f"{junit} is cut off; the results of this run are not kept")
+        junit.write_text(scrub(text))
+        return []
+    junit.write_text(scrubbed)
+    return read_junit(scrubbed, lab, time.time())
 
 
 def _interrupted(process: subprocess.Popen[bytes]) -> int:

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
+from html import escape, unescape
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +19,7 @@ from pytest_html import extras
 
 from gkelab import commands
 from gkelab.cloud.machines.wanted import container_name
+from gkelab.diagnosis.scrub import scrub
 from gkelab.errors import LabError
 from gkelab.lab import Lab
 from gkelab.results import REPORT
@@ -69,6 +71,12 @@ def pytest_runtest_makereport(
     item.user_properties += links  # JUnit takes them with the teardown's report
     shown = [extras.url(path, name=path.rpartition("/")[2]) for _, path in links]
     report.extras = shown  # type: ignore[attr-defined]  # pytest-html's own attribute
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_html_results_table_html(data: list[str]) -> None:
+    """What tests say is in the HTML report without secrets, as in JUnit's (gkelab/testing.py)."""
+    data[:] = [escape(scrub(unescape(text))) for text in data]
 
 
 def _namespaces(arguments: Mapping[str, object]) -> list[Namespace]:

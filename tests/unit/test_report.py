@@ -13,12 +13,13 @@ from gkelab.errors import LabError
 from gkelab.fidelity import CLAIMS, Claim, table
 from gkelab.page import page
 from gkelab.proof import judge
-from gkelab.results import TestResult, keep
+from gkelab.results import TestResult, keep, load
 
 TEST = "tests/e2e/mesh/test_x.py::test_a[<&>]"
 BAD = TestResult(TEST, "mesh", "failed", 2.5, "assert '<b>' | `x`\nmore", 86400.0, "small")
 GOOD = TestResult("tests/unit/test_x.py::test_b", "unit", "passed", 0.5, "", 86400.0, "")
 SKIPPED = TestResult("tests/unit/test_x.py::test_c", "unit", "skipped", 0, "no", 86400.0, "")
+EXPECTED = TestResult("tests/unit/test_x.py::test_d", "unit", "xfailed", 0, "#1", 86400.0, "")
 
 
 class Seen(HTMLParser):
@@ -100,6 +101,26 @@ def test_where_it_cannot_be_written_there_is_a_sentence(tmp_path: Path) -> None:
         report.report(tmp_path / "file")
 
 
+# --- of several runs
+
+
+def test_results_of_other_runs_are_taken_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, result in (("a", GOOD), ("b/c", BAD)):
+        folder = tmp_path / "results" / name
+        folder.mkdir(parents=True)
+        keep(folder, [result])
+    report.take_in(str(tmp_path / "results"), tmp_path / "report")
+    assert load(tmp_path / "report") == {GOOD.test: GOOD, BAD.test: BAD}
+    assert capsys.readouterr().out.startswith("2 tests' results, with those of 2 runs below ")
+
+
+def test_where_no_other_run_left_results_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"There is no results\.json below .*/none"):
+        report.take_in(str(tmp_path / "none"), tmp_path / "report")
+
+
 # --- the README
 
 
@@ -125,17 +146,23 @@ def test_a_readme_without_the_marks_is_left_alone(tmp_path: Path, text: str) -> 
 # --- the summary
 
 
-def test_the_summary_counts_by_suite_and_names_what_failed(tmp_path: Path) -> None:
-    keep(tmp_path, [BAD, GOOD, SKIPPED])
+def test_the_summary_counts_by_suite_and_names_what_failed_or_was_skipped(tmp_path: Path) -> None:
+    keep(tmp_path, [BAD, GOOD, SKIPPED, EXPECTED])
     (tmp_path / "logs-small-20261122-010203.tar.gz").write_bytes(b"")
     lines = report.summary(tmp_path).splitlines()
-    assert "| mesh | 0 | 1 | 0 | 2 |" in lines
-    assert "| unit | 1 | 0 | 1 | 0 |" in lines
-    (failed,) = [line for line in lines if line.startswith("- ")]
-    assert failed == (
+    assert "| mesh | 0 | 1 | 0 | 0 | 2 |" in lines
+    assert "| unit | 1 | 0 | 1 | 1 | 0 |" in lines
+    assert lines[lines.index("### failed") :][:7] == [
+        "### failed",
+        "",
         "- <code>tests/e2e/mesh/test&#95;x.py::test&#95;a&#91;&lt;&amp;&gt;&#93;</code>: "
-        "assert &#x27;&lt;b&gt;&#x27; &#124; &#96;x&#96;"
-    )
+        "assert &#x27;&lt;b&gt;&#x27; &#124; &#96;x&#96;",
+        "",
+        "### skipped",
+        "",
+        "- <code>tests/unit/test&#95;x.py::test&#95;c</code>: no",
+    ]
+    assert not any("test&#95;d" in line for line in lines)
     assert "The lab's logs are in logs-small-20261122-010203.tar.gz." in lines
     assert lines[-1].startswith("GKE and the lab: 0 proven, 0 failed, ")
 
@@ -146,5 +173,5 @@ def test_a_summary_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_good_run_has_no_list_of_failures(tmp_path: Path) -> None:
-    keep(tmp_path, [GOOD])
-    assert "### failed" not in report.summary(tmp_path)
+    keep(tmp_path, [GOOD, EXPECTED])
+    assert "###" not in report.summary(tmp_path)

@@ -270,12 +270,16 @@ def test_interrupted_tests_are_not_failed_ones(pytest_: Pytest) -> None:
 
 
 def test_results_are_kept_and_other_suites_stay(pytest_: Pytest, report: Path) -> None:
-    testing.test("mesh", False, "small", None, [])
+    """Those of a test that is in the tree; there is no test_x in the suite mesh."""
+    there = pytest_.junit.replace("test_x", "test_identity").replace("test_y", "test_mutual_tls")
+    for junit in (pytest_.junit, there):
+        pytest_.junit = junit
+        testing.test("mesh", False, "small", None, [])
     pytest_.junit = JUNIT.format("unit", BAD)
     testing.test("unit", False, "small", None, [])
     kept = load(report)
     assert {test: (result.outcome, result.lab) for test, result in kept.items()} == {
-        "tests/e2e/mesh/test_x.py::test_y": ("passed", "small"),
+        "tests/e2e/mesh/test_identity.py::test_mutual_tls": ("passed", "small"),
         "tests/unit/test_x.py::test_y": ("failed", ""),
     }
 
@@ -296,6 +300,20 @@ def test_a_report_that_is_cut_off_is_said_to_be(
     pytest_.junit = "<testsuites><testsuite"
     assert testing.test("mesh", False, "small", None, []) == 0
     assert "junit.xml is cut off" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("end", ["", "</testcase>"])
+def test_what_is_left_of_a_run_has_no_secrets(pytest_: Pytest, report: Path, end: str) -> None:
+    """Whole or cut off: JUnit's report and the kept results."""
+    bad = '<failure message="token: hunter2">password: hunter2\n</failure>'
+    pytest_.junit = JUNIT.format("e2e.mesh", bad + end)
+    testing.test("mesh", False, "small", None, [])
+    for name in ("junit.xml", "results.json"):
+        assert "hunter2" not in (report / name).read_text(), name
+    assert "password" in (report / "junit.xml").read_text()
+    assert [result.message for result in load(report).values()] == (
+        [] if end else ["token: (removed)"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@ machine. It is made once, by the tests that kill `up`, and used by those behind 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import pluggy
 import pytest
 
 from gkelab import commands
@@ -18,6 +19,7 @@ from gkelab.steps.start_client import client_name
 from gkelab.tools.docker import Docker
 from gkelab.tools.kubectl import Kubectl
 from gkelab.topology import Cluster
+from tests.support.bundles import collect_labs
 from tests.support.invoke import invoke
 from tests.support.own_lab import NAME, two_workers
 from tests.support.probes import ContainerPlace
@@ -30,6 +32,7 @@ ORDER = (
     *("test_leaks", "test_cloud", "test_router", "test_added"),
     *("test_drain", "test_node", "test_docker"),
 )
+HAD = pytest.StashKey[set[Path]]()  # the files whose first failure has its bundles
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,6 +41,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     mine = sorted((items[place] for place in places), key=lambda i: ORDER.index(i.path.stem))
     for place, item in zip(places, mine, strict=True):
         items[place] = item
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
+    """The labs of a failed test are collected before its fixtures take them down: `invoke test`
+    could only do that when they are gone."""
+    report = (yield).get_result()
+    if report.failed:
+        told = collect_labs(item.path, item.config.stash.setdefault(HAD, set()))
+        report.sections += [("Labs", told)] if told else []
 
 
 @pytest.fixture(scope="session")

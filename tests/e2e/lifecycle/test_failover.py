@@ -39,14 +39,17 @@ TOPOLOGY = Path(__file__).with_name("failover.yaml")
 
 
 @pytest.fixture(scope="module")
-def tight() -> Iterator[Lab]:
-    """The lab; gone when the story ends."""
-    try:
-        invoke("up", f"--topology={TOPOLOGY}")
-        yield commands.open_lab("tight")
-    finally:
+def tight(request: pytest.FixtureRequest) -> Lab:
+    """The lab; gone when the story ends. One that does not come up is looked at before it goes,
+    so it does not go here."""
+
+    def gone() -> None:
         if any(lab.name == "tight" for lab in find_labs(Docker(run))):
             invoke("down", "--lab=tight")
+
+    request.addfinalizer(gone)
+    invoke("up", f"--topology={TOPOLOGY}")
+    return commands.open_lab("tight")
 
 
 @pytest.fixture

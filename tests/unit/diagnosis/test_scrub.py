@@ -6,13 +6,14 @@ import base64
 import json
 import time
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gkelab.diagnosis.scrub import MARK, scrub, without_env_values
+from gkelab.diagnosis.scrub import MARK, scrub, scrub_junit, without_env_values
 
 # Made up for these tests: no key of anything.
 BODY = "\n".join(["MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ" + "abcd" * 3] * 4)
@@ -162,3 +163,34 @@ def test_a_containers_environment_keeps_its_names() -> None:
     names = [f"HTTP_PROXY={MARK}", f"EMPTY={MARK}"]
     assert clean == {"Id": "a", "Config": {"Image": "x", "Env": names}}
     assert without_env_values({"Id": "a"}) == {"Id": "a", "Config": {"Env": []}}
+
+
+JUNIT = """<testsuites><testsuite name="pytest"><testcase classname="tests.unit.test_x"
+ name="test_y[password=x]"><properties><property name="token" value="token: hunter2"/></properties>
+<failure message="{&quot;password&quot;: &quot;hunter2&quot;}">it says
+password: hunter2</failure><system-out>Authorization: Bearer hunter2hunter2
+</system-out></testcase></testsuite></testsuites>"""
+
+
+def test_a_junit_report_stays_one_and_keeps_its_names() -> None:
+    """As text its end would be part of the password's line."""
+    found = scrub_junit(JUNIT)
+    assert "hunter2" not in found
+    (case,) = ElementTree.fromstring(found).iter("testcase")
+    assert case.get("name") == "test_y[password=x]"
+    assert [child.tag for child in case] == ["properties", "failure", "system-out"]
+    assert case.findtext("failure") == f"it says\npassword: {MARK}"
+    failure = case.find("failure")
+    assert failure is not None
+    assert json.loads(failure.get("message", "")) == {"password": MARK}
+    assert "</failure>" not in scrub(JUNIT)
+
+
+def test_a_junit_report_without_secrets_stays_as_it_is() -> None:
+    text = '<a name="b"><c message="d &amp; e">f &lt; g</c></a>'
+    assert scrub_junit(text) == text
+
+
+def test_a_junit_report_that_is_cut_off_is_none() -> None:
+    with pytest.raises(ElementTree.ParseError):
+        scrub_junit(JUNIT[:200])

@@ -156,6 +156,7 @@ from pathlib import Path
 from tests.conftest import *
 from tests.e2e import conftest as real
 from tests.e2e.conftest import evidence, pytest_runtest_makereport, run
+from tests.e2e.conftest import pytest_html_results_table_html
 real.REPORT = Path({report!r})
 """
 INNER = """
@@ -169,7 +170,7 @@ def test_good():
 
 def test_bad():
     running().captures.append(KEPT)
-    assert False, "it does not"
+    assert False, 'it does not: {{"password": "hunter<2>"}}'
 
 @pytest.fixture
 def broken():
@@ -237,6 +238,12 @@ def test_the_reports_have_durations(ran: Path) -> None:
     tree = ElementTree.parse(ran / "junit.xml")
     assert all(float(case.get("time", "-1")) >= 0 for case in tree.iter("testcase"))
     assert "col-duration" in (ran / "report.html").read_text()
+
+
+def test_the_page_has_no_secrets(ran: Path) -> None:
+    html = unescape(unescape((ran / "report.html").read_text()))
+    assert 'it does not: {"password": "(removed)"}' in html
+    assert "hunter" not in html
 
 
 def test_the_next_run_removes_what_the_last_one_left(tmp_path: Path) -> None:
