@@ -45,14 +45,15 @@ def label_words(device: str) -> list[str]:
 
 
 def parse_marked(text: str) -> Marked:
-    """What `ip -json -batch` tells of LISTED: a list a line, in which what was passed over is an
-    empty object."""
-    routes, addresses, links = (json.loads(line) for line in text.splitlines() if line.strip())
-    infos = [info for link in addresses for info in link.get("addr_info", []) if info]
+    """What `ip -json -batch` tells of LISTED: a list a line, or nothing for an empty one, in which
+    what was passed over is an empty object."""
+    items = [item for line in text.splitlines() if line.strip() for item in json.loads(line)]
+    infos = [info for item in items for info in item.get("addr_info", []) if info]
+    links = [item for item in items if "group" in item and "addr_info" not in item]
     return Marked(
-        routes=tuple(str(route["dst"]) for route in routes if route),
+        routes=tuple(str(item["dst"]) for item in items if "dst" in item),
         addresses=tuple(
             f"{info['local']} on {info['label'].removesuffix(ENDING)}" for info in infos
         ),
-        links=tuple(str(link["ifname"]) for link in links if link),
+        links=tuple(str(link["ifname"]) for link in links),
     )

@@ -49,7 +49,7 @@ def test_what_was_found_is_told_and_taken_away() -> None:
 
 
 def test_nothing_is_nothing_to_do() -> None:
-    assert parse_marked(NOTHING) == Marked()
+    assert parse_marked(NOTHING) == parse_marked("") == Marked()
     assert (Marked().names(), Marked().removal()) == ([], "")
     assert Marked(links=("t-a",)).removal() == "link delete t-a\n"
 
