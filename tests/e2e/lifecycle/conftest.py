@@ -27,7 +27,7 @@ HERE = Path(__file__).parent
 # follows, what disturbs it least before what disturbs it most.
 ORDER = (
     *("test_small", "test_failover", "test_resume", "test_components", "test_coredns"),
-    *("test_leaks", "test_cloud", "test_router", "test_added"),
+    *("test_interrupted", "test_leaks", "test_cloud", "test_router", "test_added"),
     *("test_drain", "test_node", "test_docker"),
 )
 
