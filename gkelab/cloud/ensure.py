@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from gkelab.cloud.asking import Asking, Body
+from gkelab.cloud.asking import Asking, Body, CloudError
 from gkelab.cloud.resources import Wanted
 from gkelab.errors import LabError
 
 _EVERYWHERE = "0.0.0.0/0"
+_IN_USE = "resourceInUseByAnotherResource"
 # What a firewall rule is where nothing is said of it.
 _RULE: Body = {
     "sourceRanges": [],
@@ -81,6 +82,9 @@ def _changes(cloud: Asking, item: Wanted, current: Body) -> Iterator[str]:
         key: value for key, value in item.body.items() if not _same(value, current.get(key))
     }
     for key, value in differing.items():
+        if (item.collection, key) == ("subnetworks", "secondaryIpRanges"):
+            yield from _secondary_ranges(cloud, item)
+            continue
         change = _CHANGES.get((item.collection, key))
         if change is None:
             raise LabError(
@@ -138,15 +142,33 @@ def _expand(cloud: Asking, item: Wanted, current: Body) -> None:
     cloud.write("expand_ip_cidr_range", "subnetworks", item.scope, said)
 
 
-def _secondary_ranges(cloud: Asking, item: Wanted, current: Body) -> None:
-    """Compute neither adds and removes at once, nor changes a range."""
+def _secondary_ranges(cloud: Asking, item: Wanted) -> Iterator[str]:
+    """Compute neither adds and removes at once, nor changes a range, nor takes away one of which
+    an instance has an address: what somebody made so stays, beside what is wanted."""
     wanted = item.body["secondaryIpRanges"]
-    kept = [one for one in current.get("secondaryIpRanges", []) if one in wanted]
-    for ranges in (kept, wanted):
-        now = cloud.get("subnetworks", item.scope, item.name)
-        if now.get("secondaryIpRanges", []) != ranges:
-            body = {"fingerprint": now["fingerprint"], "secondaryIpRanges": ranges}
-            cloud.patch("subnetworks", item.scope, item.name, body)
+    before = _ranges(cloud, item)
+    try:
+        _set_ranges(cloud, item, [one for one in before if one in wanted])
+    except CloudError as refused:
+        if refused.reason != _IN_USE:
+            raise
+        _set_ranges(cloud, item, [*before, *(one for one in wanted if one not in before)])
+    else:
+        _set_ranges(cloud, item, wanted)
+    if _ranges(cloud, item) != before:
+        yield "secondaryIpRanges"
+
+
+def _ranges(cloud: Asking, item: Wanted) -> list[Body]:
+    found = cloud.get("subnetworks", item.scope, item.name)
+    return list(found.get("secondaryIpRanges", []))
+
+
+def _set_ranges(cloud: Asking, item: Wanted, ranges: list[Body]) -> None:
+    now = cloud.get("subnetworks", item.scope, item.name)
+    if now.get("secondaryIpRanges", []) != ranges:
+        body = {"fingerprint": now["fingerprint"], "secondaryIpRanges": ranges}
+        cloud.patch("subnetworks", item.scope, item.name, body)
 
 
 def _tags(cloud: Asking, item: Wanted, current: Body) -> None:
@@ -215,7 +237,6 @@ def _set_access(cloud: Asking, item: Wanted, nic: Body, configs: list[Body]) -> 
 
 _CHANGES: dict[tuple[str, str], Callable[[Asking, Wanted, Body], None]] = {
     ("subnetworks", "ipCidrRange"): _expand,
-    ("subnetworks", "secondaryIpRanges"): _secondary_ranges,
     ("instances", "canIpForward"): _forwarding,
     ("instances", "tags"): _tags,
     ("instances", "labels"): _labels,

@@ -22,8 +22,16 @@ def start_client(lab: Lab) -> str:
     name = name_of(lab, "client")
     changed = have_running(lab, client_container(lab, internet), look(lab, name))
     # A running one may have started anew, or its `up` may have been killed: it has no routes then.
-    lab.docker.exec(name, ["ip", "-batch", "-"], input=_routes(lab, internet))
+    lead_to_router(lab)
     return name if changed else CACHED
+
+
+def lead_to_router(lab: Lab) -> None:
+    """Have the running client's routes be as they should; where there is no client, nothing."""
+    internet = lab.plan.internet
+    if internet is not None:
+        words = ["ip", "-batch", "-"]
+        lab.docker.exec(name_of(lab, "client"), words, input=_routes(lab, internet))
 
 
 def client_name(lab: Lab) -> str:

@@ -1,22 +1,26 @@
 """Changes to the addresses and routes of a place, undone after the block.
 
 Only for what is the test's own: a place inside its own pod, or a single address on a node or on
-the client outside, where other tests go by.
+the client outside, where other tests go by. What a run of `invoke test` changes carries a mark, by
+which the next one finds what a killed one has left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from gkelab.shell import CommandError
+from gkelab.tools.marked import MARK, label_words
 from tests.support.places import Place
+from tests.support.running import running
 
 
 @contextmanager
 def route(place: Place, *words: str) -> Iterator[None]:
     """Inside the block the place has a route of these words ("unreachable", "10.0.0.5/32").
     Raises CommandError where `ip` refuses, also when the route is not there any more."""
+    words = (*words, *_marked("proto", MARK))
     with _changed(place, ["route", "replace", *words], ["route", "delete", *words]):
         yield
 
@@ -24,7 +28,7 @@ def route(place: Place, *words: str) -> Iterator[None]:
 @contextmanager
 def address(place: Place, cidr: str, device: str = "eth0") -> Iterator[None]:
     """Inside the block the place has this address, too. Raises CommandError where `ip` refuses."""
-    words = [cidr, "dev", device]
+    words = [cidr, "dev", device, *_marked(*label_words(device))]
     with _changed(place, ["address", "replace", *words], ["address", "delete", *words]):
         yield
 
@@ -32,8 +36,15 @@ def address(place: Place, cidr: str, device: str = "eth0") -> Iterator[None]:
 @contextmanager
 def link(place: Place, name: str, *words: str) -> Iterator[None]:
     """Inside the block the place has this interface, up. Raises CommandError where `ip` refuses."""
-    with _changed(place, ["link", "add", "dev", name, "up", *words], ["link", "delete", name]):
+    how = ["dev", name, "up", *_marked("group", MARK), *words]
+    with _changed(place, ["link", "add", *how], ["link", "delete", name]):
         yield
+
+
+def _marked(*words: str) -> Sequence[str]:
+    """The words that mark a change, in a run; what pytest by hand makes is of none."""
+    now = running()
+    return words if now and now.run else ()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from gkelab.cloud.place import recorded
 from gkelab.cloud.rest import RestCloud
 from gkelab.lab import Lab
 from tests.support.namespace import Pod
+from tests.support.running import description
 
 
 def cloud_of(lab: Lab) -> RestCloud:
@@ -25,6 +26,7 @@ def admitted(lab: Lab, pods: Iterable[Pod]) -> Iterator[None]:
     cloud = cloud_of(lab)
     rule = {
         "name": f"t-{secrets.token_hex(4)}",
+        "description": description(),
         "network": f"global/networks/{lab.plan.network}",
         "sourceRanges": [f"{pod.ip}/32" for pod in pods],
         "allowed": [{"IPProtocol": "tcp"}],

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from gkelab.lab import Lab
-from gkelab.leftovers import TEST
 from gkelab.steps.deploy_workloads import with_image
 from gkelab.tools.kubectl import Kubectl, Object, documents
 from gkelab.topology import Cluster
 from gkelab.wait import until
 from tests.support.probes import PodPlace
-from tests.support.running import running
+from tests.support.running import labels as own_labels
 
 READY = 120.0  # seconds for pods, addresses and rollouts of a test
 
@@ -41,9 +40,7 @@ class Namespace:
 
     def create(self, labels: Mapping[str, str]) -> None:
         """Make it, with labels; those of the run that it is of, too."""
-        now = running()
-        own = {TEST: "true", **(now.labels() if now else {})}
-        metadata = {"name": self.name, "labels": {**own, **labels}}
+        metadata = {"name": self.name, "labels": {**own_labels(), **labels}}
         self.kubectl.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}])
 
     def delete(self) -> None:
@@ -51,7 +48,8 @@ class Namespace:
         self.kubectl.delete("namespace", self.name, wait=False)
 
     def apply(self, objects: Sequence[Object]) -> None:
-        """Apply objects in this namespace and wait until their pods are Ready."""
+        """Apply objects in this namespace and wait until their pods are Ready. One that names
+        another namespace goes there, with labels by which it is found when this one is gone."""
         placed = with_image(self.lab, [self._placed(item) for item in objects])
         self.kubectl.apply(placed)
         if any(item["kind"] in ("Pod", "Deployment", "DaemonSet") for item in placed):
@@ -173,6 +171,8 @@ class Namespace:
     def _placed(self, item: Object) -> Object:
         copy: dict[str, Any] = dict(item)
         copy["metadata"] = {"namespace": self.name, **item["metadata"]}
+        if copy["metadata"]["namespace"] != self.name:
+            copy["metadata"]["labels"] = {**item["metadata"].get("labels", {}), **own_labels()}
         return copy
 
 

@@ -9,11 +9,15 @@ from typing import Any
 
 import yaml
 
+from gkelab.find import find_labs
+from gkelab.host.prepare import docker_answers
 from gkelab.lab import NAMESPACES, Lab
+from gkelab.shell import run
 from gkelab.steps.start_client import client_name
 from gkelab.supply.pins import ROOT
-from gkelab.tools.docker import LABEL
+from gkelab.tools.docker import LABEL, Docker
 from gkelab.wait import until
+from tests.support.invoke import invoke
 from tests.support.outcomes import Outcome
 from tests.support.probes import ContainerPlace, http
 from tests.support.say import expect
@@ -48,6 +52,12 @@ def two_workers(folder: Path) -> Path:
     file = folder / f"{NAME}.yaml"
     file.write_text(yaml.safe_dump(topology, sort_keys=False))
     return file
+
+
+def remove() -> None:
+    """Have there be no lab of that name, in whatever state it is."""
+    if docker_answers(run) and any(lab.name == NAME for lab in find_labs(Docker(run))):
+        invoke("down", f"--lab={NAME}")
 
 
 def answers(lab: Lab) -> None:

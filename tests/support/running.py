@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from gkelab.leftovers import RUN
+from gkelab.leftovers import RUN, TEST, told
 from gkelab.tools.kubectl import Kubectl
 
 
@@ -36,7 +36,7 @@ class Running:
 
     def labels(self) -> dict[str, str]:
         """The labels of what a test of this run makes in a cluster."""
-        return {RUN: self.run} if self.run else {}
+        return {TEST: "true", **({RUN: self.run} if self.run else {})}
 
 
 _NOW: ContextVar[Running | None] = ContextVar("running", default=None)
@@ -45,6 +45,16 @@ _NOW: ContextVar[Running | None] = ContextVar("running", default=None)
 def running() -> Running | None:
     """The run that this is, None outside of one (a unit test)."""
     return _NOW.get()
+
+
+def labels() -> dict[str, str]:
+    """The labels of what the running test makes in a cluster."""
+    return (_NOW.get() or Running()).labels()
+
+
+def description() -> str:
+    """What the descriptions say of what the running test makes in the cloud."""
+    return told((_NOW.get() or Running()).run)
 
 
 @contextmanager

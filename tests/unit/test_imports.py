@@ -103,7 +103,11 @@ MAY = {
         *("steps", "supply.pins"),
         *("cloud.place", "cloud.rest"),
     ),
-    "leftovers": ("lab", "cloud.asking", "cloud.place", "cloud.rest"),
+    "leftovers": (
+        *("containers", "lab", "steps.start_client", "tools"),
+        *("cloud.asking", "cloud.ensure", "cloud.machines.wanted", "cloud.place"),
+        *("cloud.resources", "cloud.rest"),
+    ),
     "tree": (),
     "results": ("supply.pins", "tree"),
     "fidelity": (),

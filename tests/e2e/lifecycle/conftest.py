@@ -11,17 +11,13 @@ import pytest
 
 from gkelab import commands
 from gkelab.faults.stage import Stage, staged
-from gkelab.find import find_labs
-from gkelab.host.prepare import docker_answers
 from gkelab.lab import Lab
-from gkelab.shell import run
 from gkelab.steps.start_client import client_name
-from gkelab.tools.docker import Docker
 from gkelab.tools.kubectl import Kubectl
 from gkelab.topology import Cluster
 from tests.support.bundles import collect_labs
 from tests.support.invoke import invoke
-from tests.support.own_lab import NAME, two_workers
+from tests.support.own_lab import NAME, remove, two_workers
 from tests.support.probes import ContainerPlace
 
 HERE = Path(__file__).parent
@@ -29,7 +25,7 @@ HERE = Path(__file__).parent
 # follows, what disturbs it least before what disturbs it most.
 ORDER = (
     *("test_small", "test_failover", "test_resume", "test_components", "test_coredns"),
-    *("test_leaks", "test_cloud", "test_router", "test_added"),
+    *("test_interrupted", "test_leaks", "test_cloud", "test_router", "test_added"),
     *("test_drain", "test_node", "test_docker"),
 )
 HAD = pytest.StashKey[set[Path]]()  # the files whose first failure has its bundles
@@ -55,12 +51,18 @@ def pytest_runtest_makereport(
         report.sections += [("Labs", told)] if told else []
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left() -> None:
+    """The lab of a run of these tests that was killed is not in the way: its ranges are the small
+    one's, and it may be in any state."""
+    remove()
+
+
 @pytest.fixture(scope="session")
 def topology(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The topology of these tests' own lab, which is gone at the end, however it came to be."""
     yield two_workers(tmp_path_factory.mktemp("topology"))
-    if docker_answers(run) and any(lab.name == NAME for lab in find_labs(Docker(run))):
-        invoke("down", f"--lab={NAME}")
+    remove()
 
 
 # Fixtures of the same names as those of the lab under test: what is built on them (namespace)

@@ -15,15 +15,11 @@ from pathlib import Path
 import pytest
 
 from gkelab import commands
-from gkelab.find import find_labs
-from gkelab.host.prepare import docker_answers
-from gkelab.shell import run
 from gkelab.status import lab_status
 from gkelab.supply.pins import ROOT
-from gkelab.tools.docker import Docker
 from tests.support.invoke import invoke
 from tests.support.killed_up import STEPS, argv
-from tests.support.own_lab import NAME, answers, changed, settled, snapshot
+from tests.support.own_lab import NAME, answers, changed, remove, settled, snapshot
 
 LONGEST = 300.0  # seconds that an `up` may take to the step in which it is killed
 
@@ -32,8 +28,7 @@ LONGEST = 300.0  # seconds that an `up` may take to the step in which it is kill
 def nothing(topology: Path) -> Iterator[Path]:
     """The topology, of which there is no lab when the story begins; what labs are made of is
     there, as steps are to be killed and not builds."""
-    if docker_answers(run) and any(lab.name == NAME for lab in find_labs(Docker(run))):
-        invoke("down", f"--lab={NAME}")
+    remove()
     invoke("images.build")
     yield topology
 

@@ -33,14 +33,13 @@ def pool(namespace: Namespace) -> Iterator[set[str]]:
             "serviceAllocation": {"namespaces": [namespace.name]},
         },
     }
-    namespace.kubectl.apply([made])
-    try:
-        yield found
-    finally:
-        # First those that have its addresses: a Service whose pool goes would get another.
-        where = f"--namespace={namespace.name}"
-        namespace.kubectl("delete", "services", "--all", where)
-        namespace.kubectl.delete("ipaddresspools.metallb.io", POOL, WHERE)
+    with namespace.having([made]):
+        try:
+            yield found
+        finally:
+            # Before the pool those that have its addresses: a Service whose pool goes would get
+            # another.
+            namespace.kubectl("delete", "services", "--all", f"--namespace={namespace.name}")
 
 
 def test_it_is_told_and_ends_when_an_address_is_free(namespace: Namespace, pool: set[str]) -> None:

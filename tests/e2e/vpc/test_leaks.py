@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from gkelab.lab import Lab
+from tests.support import changes
 from tests.support.namespace import Namespace
 from tests.support.probes import ContainerPlace, Probe, probe_many
 from tests.support.sniffer import sniff
@@ -54,8 +55,7 @@ def way_out(
     with ExitStack() as undo:
         for network in ranges:
             words = [f"{nobody(network)}/32", "via", str(host), "dev", "eth0", "onlink"]
-            place.docker.exec(place.name, ["ip", "route", "add", *words])
-            undo.callback(place.docker.exec, place.name, ["ip", "route", "delete", *words])
+            undo.enter_context(changes.route(place, *words))
         yield
 
 
@@ -122,10 +122,7 @@ def test_the_client_reaches_nothing_inside(
     assert lab.plan.internet is not None
     before = router.status()
     words = [f"{vm.address}/32", "via", str(lab.plan.internet.router), "dev", "eth0"]
-    internet.docker.exec(internet.name, ["ip", "route", "replace", *words])
-    try:
+    with changes.route(internet, *words):
         (answer,) = probe_many(internet, [Probe("http", vm.address, 8080, timeout=TIMEOUTS.short)])
-    finally:
-        internet.docker.exec(internet.name, ["ip", "route", "delete", *words])
     assert str(answer.outcome) == "TIMEOUT", answer
     router.until_dropped("not_public", before)

@@ -27,6 +27,7 @@ from tests.support.invoke import invoke
 from tests.support.namespace import Namespace, Pod
 from tests.support.outcomes import Outcome
 from tests.support.probes import ContainerPlace, Place, http
+from tests.support.running import description
 from tests.support.timeouts import TIMEOUTS
 
 # A trace's endings, in the words of the ordinary probe's.
@@ -93,7 +94,8 @@ def rule(lab: Lab, **said: Any) -> Iterator[str]:
             tolerant=True,
         )
 
-    cloud.insert("firewalls", "global", {"name": name, "network": network, "priority": 5, **said})
+    about = {"name": name, "description": description(), "network": network, "priority": 5}
+    cloud.insert("firewalls", "global", {**about, **said})
     try:
         applied()
         yield name

@@ -21,12 +21,12 @@ from gkelab.cloud.rest import RestCloud
 from gkelab.containers import told as told_by
 from gkelab.errors import LabError
 from gkelab.lab import Lab
-from gkelab.leftovers import PREFIX, told
+from gkelab.leftovers import PREFIX
 from gkelab.wait import until
 from tests.support.outcomes import Outcome
 from tests.support.places import ContainerPlace
 from tests.support.probes import http
-from tests.support.running import running
+from tests.support.running import description
 from tests.support.timeouts import TIMEOUTS
 from tests.support.vpc.google import Body, Google, body, done, message
 from tests.support.vpc.router import Router, Status
@@ -95,8 +95,7 @@ class Made:
     @property
     def description(self) -> str:
         """What marks them."""
-        now = running()
-        return told(now.run if now else "")
+        return description()
 
     @property
     def network(self) -> str:

@@ -222,6 +222,26 @@ def vm(name: str, *aliases: str, public: bool = False, forward: bool = False) ->
     return Wanted("instances", ZONE, body)
 
 
+def test_a_range_that_somebody_uses_stays_beside_those_that_are_wanted(cloud: Cloud) -> None:
+    pods, mine, more = ("pods", "10.4.0.0/20"), ("vms", "10.9.0.0/24"), ("more", "10.5.0.0/24")
+    ensure(cloud, (NETWORK, subnet("10.128.0.0/20", pods, mine), vm("user", "10.9.0.7/32")))
+
+    def names() -> list[str]:
+        found = cloud.get("subnetworks", SUBNET, "us")
+        return [one["rangeName"] for one in found["secondaryIpRanges"]]
+
+    assert ensure(cloud, [subnet("10.128.0.0/20", pods)]) == []
+    assert names() == ["pods", "vms"]
+    changed = ["subnetworks us: secondaryIpRanges changed"]
+    assert ensure(cloud, [subnet("10.128.0.0/20", pods, more)]) == changed
+    assert names() == ["pods", "vms", "more"]
+    with pytest.raises(CloudError, match="overlaps"):
+        ensure(cloud, [subnet("10.128.0.0/20", pods, ("other", "10.9.0.0/25"))])
+    cloud.delete("instances", ZONE, "user")
+    assert ensure(cloud, [subnet("10.128.0.0/20", pods, more)]) == changed
+    assert names() == ["pods", "more"]
+
+
 def test_an_instance_is_made_what_it_was_declared_to_be(cloud: Cloud) -> None:
     ensure(cloud, (*BASE, vm("a", "10.6.0.0/28")))
     wanted = (*BASE, vm("a", "10.6.0.16/28", public=True, forward=True))

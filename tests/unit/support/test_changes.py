@@ -11,8 +11,11 @@ from gkelab.shell import CommandError
 from tests.support.changes import address, link, route
 from tests.support.places import HostPlace, Place
 from tests.support.recorder import Recorder
+from tests.support.running import run_of
 
-CHANGES: list[tuple[Callable[[Place], AbstractContextManager[None]], list[str], list[str]]] = [
+Change = tuple[Callable[[Place], AbstractContextManager[None]], list[str], list[str]]
+
+CHANGES: list[Change] = [
     (
         lambda place: route(place, "unreachable", "10.0.0.5/32"),
         ["ip", "route", "replace", "unreachable", "10.0.0.5/32"],
@@ -24,11 +27,43 @@ CHANGES: list[tuple[Callable[[Place], AbstractContextManager[None]], list[str], 
         ["ip", "address", "delete", "203.0.113.62/32", "dev", "eth0"],
     ),
     (
-        lambda place: link(place, "t0", "type", "vxlan", "id", "7"),
-        ["ip", "link", "add", "dev", "t0", "up", "type", "vxlan", "id", "7"],
-        ["ip", "link", "delete", "t0"],
+        lambda place: link(place, "t-0", "type", "vxlan", "id", "7"),
+        ["ip", "link", "add", "dev", "t-0", "up", "type", "vxlan", "id", "7"],
+        ["ip", "link", "delete", "t-0"],
     ),
 ]
+
+
+# The same, in a run of `invoke test`.
+MARKED: list[Change] = [
+    (
+        CHANGES[0][0],
+        ["ip", "route", "replace", "unreachable", "10.0.0.5/32", "proto", "114"],
+        ["ip", "route", "delete", "unreachable", "10.0.0.5/32", "proto", "114"],
+    ),
+    (
+        CHANGES[1][0],
+        ["ip", "address", "replace", "203.0.113.62/32", "dev", "eth0", "label", "eth0:t"],
+        ["ip", "address", "delete", "203.0.113.62/32", "dev", "eth0", "label", "eth0:t"],
+    ),
+    (
+        CHANGES[2][0],
+        ["ip", "link", "add", "dev", "t-0", "up", "group", "114", "type", "vxlan", "id", "7"],
+        ["ip", "link", "delete", "t-0"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "there", "back"), MARKED)
+def test_what_a_run_changes_carries_its_mark(
+    change: Callable[[Place], AbstractContextManager[None]], there: list[str], back: list[str]
+) -> None:
+    run = Recorder()
+    run.handle(there)
+    run.handle(back)
+    with run_of("r1"), change(HostPlace(run)):
+        assert run.argvs == [there]
+    assert run.argvs == [there, back]
 
 
 @pytest.mark.parametrize(("change", "there", "back"), CHANGES)

@@ -181,7 +181,7 @@ def test_not_set_up(broken):
     pass
 
 def test_the_runs_id():
-    assert running().labels() == {{"gkelab.test-run": "r7"}}
+    assert running().labels() == {{"gkelab.test": "true", "gkelab.test-run": "r7"}}
 """
 
 
