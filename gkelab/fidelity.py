@@ -82,7 +82,7 @@ CLAIMS: tuple[Claim, ...] = (
             f"{_ROUTING}test_packets_cross_as_the_pods_made_them",
             f"{_ROUTING}test_nobody_answers_at_an_address_that_no_pod_has",
             f"{_ROUTING}test_a_closed_port_refuses",
-            f"{_LAB}test_no_overlay",
+            "tests/e2e/routing/test_datapath.py::test_no_tunnel",
         ),
     ),
     Claim(

@@ -119,8 +119,8 @@ def pytest_argv(chosen: Sequence[str], lab: str, run: str, words: Sequence[str])
         str(Path("tests") / ("unit" if suite == "unit" else f"e2e/{suite}")) for suite in chosen
     ]
     argv = [sys.executable, "-m", "pytest", *folders]
-    # A file's tests share what they stand on, and run in one worker, one after the other. (pytest
-    # 9.2 does not tell xdist of its groups.) Those apart are one story.
+    # A file's tests share what they stand on, and run in one worker, one after the other. Those
+    # apart are one story.
     alone = set(chosen) <= set(APART)
     argv += ["--numprocesses=0"] if alone else [f"--numprocesses={WORKERS}", "--dist=loadfile"]
     before = "apart-" if alone else ""

@@ -1,4 +1,4 @@
-"""Options that every suite knows, and what every test's report carries."""
+"""Options that every suite knows, the tests' order, and what every test's report carries."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ from hypothesis import settings
 settings.register_profile("gkelab", deadline=None)
 settings.load_profile("gkelab")
 
+STORIES = ("lifecycle",)  # suites whose tests follow from each other
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--lab", default="", help="the lab to test; the only one by default")
     parser.addoption("--run-id", default="", help="the run's id, on what its tests make")
+    backwards = "from the last test to the first, as no test needs one before it"
+    parser.addoption("--reverse", action="store_true", help=backwards)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """xdist gives the longest files out first, by itself; with --reverse it takes them in order."""
+    if config.getoption("--reverse"):
+        config.option.loadscopereorder = False
 
 
 def suite_of(test: str) -> str:
@@ -21,10 +31,15 @@ def suite_of(test: str) -> str:
     return parts[2] if parts[:2] == ["tests", "e2e"] else parts[1] if len(parts) > 1 else ""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Each test's suite, for JUnit."""
+@pytest.hookimpl(trylast=True)  # pytest itself puts tests together that share a fixture's value
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each test's suite, for JUnit; the order with --reverse: stories come last, as they are."""
     for item in items:
         item.user_properties.append(("suite", suite_of(item.nodeid)))
+    if config.getoption("--reverse"):
+        stories = [item for item in items if suite_of(item.nodeid) in STORIES]
+        others = [item for item in items if item not in stories]
+        items[:] = [*reversed(others), *stories]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,4 +1,4 @@
-"""Changes to the addresses and routes of a place, undone after the block.
+"""Changes to the addresses, routes and rules of a place, undone after the block.
 
 Only for what is the test's own: a place inside its own pod, or a single address on a node or on
 the client outside, where other tests go by. What a run of `invoke test` changes carries a mark, by
@@ -21,7 +21,7 @@ def route(place: Place, *words: str) -> Iterator[None]:
     """Inside the block the place has a route of these words ("unreachable", "10.0.0.5/32").
     Raises CommandError where `ip` refuses, also when the route is not there any more."""
     words = (*words, *_marked("proto", MARK))
-    with _changed(place, ["route", "replace", *words], ["route", "delete", *words]):
+    with _changed(place, ["ip", "route", "replace", *words], ["ip", "route", "delete", *words]):
         yield
 
 
@@ -29,15 +29,36 @@ def route(place: Place, *words: str) -> Iterator[None]:
 def address(place: Place, cidr: str, device: str = "eth0") -> Iterator[None]:
     """Inside the block the place has this address, too. Raises CommandError where `ip` refuses."""
     words = [cidr, "dev", device, *_marked(*label_words(device))]
-    with _changed(place, ["address", "replace", *words], ["address", "delete", *words]):
+    with _changed(place, ["ip", "address", "replace", *words], ["ip", "address", "delete", *words]):
         yield
 
 
 @contextmanager
 def link(place: Place, name: str, *words: str) -> Iterator[None]:
     """Inside the block the place has this interface, up. Raises CommandError where `ip` refuses."""
-    how = ["dev", name, "up", *_marked("group", MARK), *words]
-    with _changed(place, ["link", "add", *how], ["link", "delete", name]):
+    add = ["ip", "link", "add", "dev", name, "up", *_marked("group", MARK), *words]
+    with _changed(place, add, ["ip", "link", "delete", name]):
+        yield
+
+
+@contextmanager
+def iptables_rule(place: Place, *words: str) -> Iterator[None]:
+    """Inside the block the place has this rule of iptables ("FORWARD", "--destination", "10.0.0.5")
+    behind its others; without a target it does nothing to a packet. Raises CommandError where
+    `iptables` refuses."""
+    iptables = ["iptables", "--wait"]
+    with _changed(place, [*iptables, "--append", *words], [*iptables, "--delete", *words]):
+        yield
+
+
+@contextmanager
+def nft_rule(place: Place, table: str, rule: str) -> Iterator[None]:
+    """Inside the block the place has a table of nftables of that name with this rule ("ip daddr
+    10.0.0.5 counter"), in a chain that no packet goes through. Raises CommandError where `nft`
+    refuses."""
+    chain = f"{table} unused"
+    add = f"add table ip {table}; add chain ip {chain}; add rule ip {chain} {rule}"
+    with _changed(place, ["nft", add], ["nft", f"delete table ip {table}"]):
         yield
 
 
@@ -49,14 +70,14 @@ def _marked(*words: str) -> Sequence[str]:
 
 @contextmanager
 def _changed(place: Place, there: list[str], back: list[str]) -> Iterator[None]:
-    _ip(place, there)
+    _run(place, there)
     try:
         yield
     finally:
-        _ip(place, back)
+        _run(place, back)
 
 
-def _ip(place: Place, words: list[str]) -> None:
-    done = place.exec(["ip", *words])
+def _run(place: Place, argv: list[str]) -> None:
+    done = place.exec(argv)
     if done.code:
         raise CommandError(done)

@@ -11,9 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from tests.support.hubble import hubble_says
 from tests.support.outcomes import Answer, Outcome
-from tests.support.say import more
 
 Cell = tuple[str, str]
 
@@ -186,40 +184,15 @@ def _as_expected(expected: Matrix, observed: Observed, cell: Cell) -> bool:
     return answer.outcome is expected.expected(*cell)
 
 
-def check(expected: Matrix, observed: Observed, why: Callable[[Cell], str] | None = None) -> None:
-    """Raise AssertionError with the grids if anything differs. `why` is asked about the first
-    wrong cell, only then; by default it is what Hubble saw of that probe."""
-    difference = compare(expected, observed)
-    if difference:
-        told = more(lambda: (why or _hubble_says(observed))(difference.wrong[0]))
-        raise AssertionError(f"{len(difference.wrong)} cells differ\n{difference}{told}")
-
-
-def _hubble_says(observed: Observed) -> Callable[[Cell], str]:
-    def says(cell: Cell) -> str:
-        answer = observed.get(cell)
-        return hubble_says(answer.asked if answer else None)
-
-    return says
-
-
-def observe(
-    matrix: Matrix, probe: Callable[[str, str], Answer], *, threads: int = 8
-) -> dict[Cell, Answer]:
-    """Probe every cell that is compared, several at once. `probe` takes source and target."""
-    cells = matrix.compared()
-    with ThreadPoolExecutor(threads) as pool:
-        return dict(zip(cells, pool.map(lambda cell: probe(*cell), cells), strict=True))
-
-
 def observe_rows(
     matrix: Matrix,
     probe_row: Callable[[str, Sequence[str]], Sequence[Answer]],
     *,
     threads: int = 8,
 ) -> dict[Cell, Answer]:
-    """As `observe`, with one call a source: `probe_row` takes it and its targets and returns an
-    answer each, as one `probe_many` does. Raises ValueError where their numbers differ."""
+    """Probe every cell that is compared, several sources at once: `probe_row` takes one and its
+    targets and returns an answer each, as one `probe_many` does. Raises ValueError where their
+    numbers differ."""
     rows: dict[str, list[str]] = {}
     for source, target in matrix.compared():
         rows.setdefault(source, []).append(target)

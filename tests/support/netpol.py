@@ -181,8 +181,8 @@ def prove(case: Case, reach: Reach, enforcer: Enforcer) -> None:
     """Go through the case's states, and see all open again when their policies are gone.
 
     Each state must change what is reached, or seeing it would prove nothing; it must be seen
-    twice in a row. Raises WaitError with the grids of what was seen; Deviation, after all else
-    went well, where a state came out as documented and not as NetworkPolicy says.
+    twice in a row. Raises AssertionError as `eventually_all` does; Deviation, after all else went
+    well, where a state came out as documented and not as NetworkPolicy says.
     """
     opened = reach.with_own(reach.matrix())
     reach.until_seen(opened, what=f"before {case.id} all is open")

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from gkelab.wait import until
-from tests.support.matrix import Cell, Difference, Matrix, compare, observe_rows
+from tests.support.eventually import eventually_all
+from tests.support.matrix import Cell, Matrix, Observed, observe_rows
 from tests.support.outcomes import Answer, Outcome
 from tests.support.prober import Prober
 from tests.support.probes import Place, Probe
@@ -82,22 +82,11 @@ class Reach:
 
     def until_seen(
         self, matrix: Matrix, *, what: str, in_a_row: int = 1, timeout: float = TIMEOUTS.datapath
-    ) -> dict[Cell, Answer]:
-        """Look until all is as expected. Raises WaitError with the grids of the last look."""
-
-        def look() -> tuple[dict[Cell, Answer], Difference]:
-            seen = self.look(matrix)
-            return seen, compare(matrix, seen)
-
-        return until(
-            look,
-            lambda found: not found[1],
-            what=what,
-            timeout=timeout,
-            in_a_row=in_a_row,
-            interval=0.1,
-            describe=lambda found: f"\n{found[1]}",
-        )[0]
+    ) -> Observed:
+        """As `eventually_all`."""
+        return eventually_all(
+            lambda: self.look(matrix), matrix, what=what, timeout=timeout, in_a_row=in_a_row
+        )
 
     def _check(self, cell: Cell, answer: Answer) -> None:
         source, target = self.sources[cell[0]], self.targets[cell[1]]

@@ -3,7 +3,8 @@ Hubble says of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from gkelab.errors import LabError
@@ -12,6 +13,7 @@ from tests.support.outcomes import Answer, Outcome
 
 Names = str | Collection[str]
 Sources = str | IPv4Network | IPv6Network | Collection[str]
+_PLACES = 3  # that Hubble is asked of
 
 
 def expect(
@@ -46,8 +48,8 @@ def expect(
     if good:
         return answer
     wanted = _wanted(outcome, status, who, saw)
-    sentence = f"{_ends(answer, from_, to)}: expected {wanted}, but {answer}"
-    raise AssertionError(sentence + more(why or (lambda: hubble_says(answer.asked))))
+    sentence = f"{ends(answer, from_, to)}: expected {wanted}, but {answer}"
+    raise AssertionError(sentence + (more(why) if why else hubble_on([answer])))
 
 
 def _among(value: str | None, wanted: Names) -> bool:
@@ -60,7 +62,8 @@ def _seen(value: str | None, wanted: Sources) -> bool:
     return _among(value, wanted)
 
 
-def _ends(answer: Answer, from_: str, to: str) -> str:
+def ends(answer: Answer, from_: str = "", to: str = "") -> str:
+    """From whom to whom; what is not said is what the probe itself knows."""
     if answer.asked is not None:
         from_, to = from_ or answer.asked.place.name, to or answer.asked.to
     words = [f"from {from_}"] * bool(from_) + [f"to {to}"] * bool(to)
@@ -79,6 +82,13 @@ def _either(wanted: Sources) -> str:
     if isinstance(wanted, str | IPv4Network | IPv6Network):
         return str(wanted)
     return " or ".join(sorted(wanted)) or "nobody"
+
+
+def hubble_on(answers: Iterable[Answer]) -> str:
+    """What Hubble saw of the first places that these were asked from, on lines of its own; "" for
+    nothing."""
+    asked = {answer.asked.place.name: answer.asked for answer in answers if answer.asked}
+    return "".join(more(partial(hubble_says, each)) for each in list(asked.values())[:_PLACES])
 
 
 def more(why: Callable[[], str]) -> str:

@@ -13,12 +13,11 @@ from gkelab.lab import Lab
 from gkelab.steps.start_client import client_name
 from gkelab.tools.kubectl import Object
 from gkelab.topology import Cluster
-from gkelab.wait import until
+from tests.support.eventually import until_answered
 from tests.support.namespace import Namespace
 from tests.support.outcomes import Answer, Outcome
 from tests.support.probes import Probe, dns, probe_many
-from tests.support.say import expect
-from tests.support.timeouts import TIMEOUTS
+from tests.support.say import ends, expect
 
 Said = tuple[str, frozenset[str]]
 
@@ -43,12 +42,17 @@ def agree(
     kind, _, name = question.rpartition(" ")
     probes = [Probe("dns", name=name, type=kind or "A", server=server) for server in resolvers]
     wanted = (rcode, frozenset(records))
-    until(
-        lambda: [said(answer) for answer in probe_many(shared.place("client"), probes)],
-        lambda seen: all(each == wanted for each in seen),
-        what=f"all answer {question} with {rcode} {', '.join(records)}",
-        timeout=TIMEOUTS.datapath,
-        interval=0.2,
+
+    def sentence(answer: Answer) -> str:
+        code, found = said(answer)
+        return f"{ends(answer)}: saw {' '.join((code, *sorted(found)))}"
+
+    until_answered(
+        lambda: probe_many(shared.place("client"), probes),
+        lambda answers: all(said(answer) == wanted for answer in answers),
+        lambda answers: answers,
+        what=f"all answer {question} with {' '.join((rcode, *records))}",
+        describe=lambda answers: "; ".join(sentence(answer) for answer in answers),
     )
 
 

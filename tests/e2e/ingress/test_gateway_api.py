@@ -23,8 +23,6 @@ from tests.support.spaces import Spaces
 from tests.support.stats import split_problems
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("ingress-gateway-api")
-
 # By their whole names, as Istio has Gateways of its own.
 GATEWAY = "gateways.gateway.networking.k8s.io"
 ROUTE = "httproutes.gateway.networking.k8s.io"

@@ -15,8 +15,6 @@ from tests.support.outcomes import Answer, Outcome
 from tests.support.probes import websocket
 from tests.support.say import expect
 
-pytestmark = pytest.mark.xdist_group("ingress-protocols")
-
 # Hosts, and the Service's port behind each.
 PORTS = {"web": 80, "named": 81, "told": 82, "rpc": 83}
 H2 = ["--http2-prior-knowledge"]

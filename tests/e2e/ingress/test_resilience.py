@@ -16,8 +16,6 @@ from tests.support.outcomes import Answer, Outcome
 from tests.support.say import expect
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("ingress-resilience")
-
 LABEL = "server"
 
 

@@ -17,8 +17,6 @@ from tests.support.say import expect
 from tests.support.stats import split_problems
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("ingress-routing")
-
 
 @pytest.fixture(scope="module", autouse=True)
 def declared(ingress: Ingress) -> None:

@@ -15,8 +15,6 @@ from tests.support.istio import passing, plain, routes, rule, terminating, tls_r
 from tests.support.outcomes import Answer, Outcome
 from tests.support.say import expect
 
-pytestmark = pytest.mark.xdist_group("ingress-tls")
-
 OUTER, INNER = "outer", "inner"  # TLS ends at the gateway, and at the server
 
 

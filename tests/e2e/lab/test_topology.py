@@ -90,12 +90,3 @@ def test_no_kube_proxy(
         ).stdout
         assert "KubeProxyReplacement:" in said
         assert "True" in said.split("KubeProxyReplacement:", 1)[1].splitlines()[0]
-
-
-def test_no_overlay(nodes: dict[str, testinfra.host.Host]) -> None:
-    """No tunnel device on any node: pods' packets travel as they are."""
-    for host in nodes.values():
-        links = host.check_output("ip -json -details link")
-        assert "cilium_host" in links
-        for kind in ("vxlan", "geneve", "ipip"):
-            assert f'"info_kind":"{kind}"' not in links.replace(" ", "")

@@ -18,8 +18,6 @@ from tests.support.probes import http
 from tests.support.spaces import Spaces
 from tests.support.timeouts import TIMEOUTS
 
-pytestmark = pytest.mark.xdist_group("mesh-identity")
-
 DENIED = "RBAC: access denied"  # Envoy's own words
 SERVER = {"matchLabels": {"app": "server"}}
 

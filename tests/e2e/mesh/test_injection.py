@@ -17,8 +17,6 @@ from gkelab.tools.kubectl import Kubectl
 from gkelab.topology import Cluster
 from tests.support.namespace import Namespace
 
-pytestmark = pytest.mark.xdist_group("mesh-injection")
-
 LABELS = {
     "enabled": {"istio-injection": "enabled"},
     "disabled": {"istio-injection": "disabled"},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from gkelab.wait import until
+from tests.support.eventually import eventually
 from tests.support.namespace import Namespace
 from tests.support.outcomes import Outcome
 from tests.support.probes import http
-from tests.support.say import expect
+from tests.support.timeouts import TIMEOUTS
 
 
 def policy(name: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -35,15 +35,14 @@ def reach(namespace: Namespace, client: str, outcome: Outcome) -> None:
     """Wait until that is what a probe from the client to the server comes to."""
     server = namespace.pod("server")
     url = f"http://{server.ip}:8080/"
-    answer = until(
-        lambda: http(namespace.place(client), url, timeout=1),
-        lambda answer: answer.outcome is outcome,
+    eventually(
+        lambda: http(namespace.place(client), url, timeout=TIMEOUTS.short),
+        outcome=outcome,
+        who=server.name if outcome is Outcome.OK else None,
+        from_=client,
+        to="server",
         what=f"{client} to server is {outcome}",
-        timeout=30,
-        in_a_row=2,
     )
-    who = server.name if outcome is Outcome.OK else None
-    expect(answer, outcome=outcome, who=who, from_=client, to="server")
 
 
 def test_allow_by_label(namespace: Namespace) -> None:

@@ -146,17 +146,16 @@ def test_health_check_port(shared: Namespace, cluster: Cluster, machine: Contain
     number = shared.service("balanced")["spec"]["healthCheckNodePort"]
     addresses = {node.name: node.address for node in cluster.nodes}
 
-    def healthy() -> set[str]:
-        asked = {
-            node.name: http(machine, f"http://{node.address}:{number}/healthz")
+    def asked() -> dict[str, int]:
+        return {
+            node.name: http(machine, f"http://{node.address}:{number}/healthz").status
             for node in cluster.nodes
         }
-        return {name for name, answer in asked.items() if answer.status != 503}
 
     def only(*names: str) -> None:
         until(
-            healthy,
-            lambda seen: seen == set(names),
+            asked,
+            lambda seen: seen == {name: 200 if name in names else 503 for name in addresses},
             what=f"of the nodes, {', '.join(names) or 'none'} is healthy",
             timeout=TIMEOUTS.datapath,
             in_a_row=2,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+
 import testinfra
 
 from gkelab.topology import Cluster
 from gkelab.wait import until
-from tests.support import parse
+from tests.support import changes, parse
 from tests.support.endpointslices import Backends, backends, in_map
 from tests.support.namespace import Namespace
+from tests.support.places import ContainerPlace
 from tests.support.timeouts import TIMEOUTS
 
 
@@ -85,20 +89,34 @@ def followed(shared: Namespace, nodes: int, addresses: set[str]) -> None:
     )
 
 
+def named(host: testinfra.host.Host, words: Collection[str]) -> set[str]:
+    """Those of the words (addresses, numbers of ports) that a node's rules of netfilter name,
+    whoever made the rules."""
+    rules = host.check_output("iptables-save")
+    assert "CILIUM" in rules, "the rules are not the node's"
+    rules += host.check_output("nft --stateless list ruleset")  # counters are numbers, too
+    return set(words) & set(re.split(r"/32\b|[\s,]+", rules))
+
+
 def test_no_rule_knows_it(
     shared: Namespace, cluster: Cluster, nodes: dict[str, testinfra.host.Host]
 ) -> None:
     """No node has a rule of netfilter for a Service that its map has, nor a kube-proxy that would
-    make one."""
+    make one. The counterfactual: rules for it that a node gets for a moment are seen."""
     service = shared.service("server")
     address = service["spec"]["clusterIP"]
-    ports = [port["nodePort"] for port in service["spec"]["ports"]]
+    port = str(service["spec"]["ports"][0]["nodePort"])
+    words = {address, *(str(each["nodePort"]) for each in service["spec"]["ports"])}
     settled(shared, "server", len(cluster.nodes))
     for name, host in nodes.items():
         processes = {process.comm for process in host.process.filter()}
         assert "kubelet" in processes, f"the process list is not that of {name}"
         assert "kube-proxy" not in processes
-        rules = host.check_output("iptables-save")
-        assert "CILIUM" in rules, f"the rules are not those of {name}"
-        words = set(rules.split())
-        assert not words & {address, f"{address}/32", *map(str, ports)}, name
+        assert not named(host, words), name
+    node = cluster.workers[0].name
+    place = ContainerPlace(shared.lab.docker, node)
+    with changes.iptables_rule(place, "FORWARD", "--destination", address):
+        assert named(nodes[node], words) == {address}
+    with changes.nft_rule(place, "t-service-map", f"ip daddr {address} tcp dport {port} counter"):
+        assert named(nodes[node], words) == {address, port}
+    assert not named(nodes[node], words)

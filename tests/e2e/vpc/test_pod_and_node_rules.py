@@ -15,8 +15,8 @@ import pytest
 from gkelab.cloud.resources import node_tag
 from gkelab.lab import Lab
 from gkelab.topology import Cluster
-from gkelab.wait import until
-from tests.support.matrix import Matrix, compare, observe_rows
+from tests.support.eventually import eventually_all, until_answered
+from tests.support.matrix import Matrix, observe_rows
 from tests.support.namespace import Namespace
 from tests.support.outcomes import Answer, Outcome
 from tests.support.places import Place
@@ -71,13 +71,8 @@ def reached(shared: Namespace, vm: VM, opened: str) -> None:
                 expect(answer, who=names[target], saw=vm.address, from_=source, to=target)
         return answers
 
-    until(
-        lambda: compare(expected, observe_rows(expected, row)),
-        lambda difference: not difference,
-        what=f"{vm.name} reaches {opened or 'nothing'}",
-        timeout=TIMEOUTS.datapath,
-        interval=0.2,
-    )
+    what = f"{vm.name} reaches {opened or 'nothing'}"
+    eventually_all(lambda: observe_rows(expected, row), expected, what=what)
 
 
 @pytest.fixture
@@ -157,11 +152,11 @@ def test_from_one_range_and_not_the_other(
                 for kind, answer in seen.items()
             )
 
-        seen = until(
+        seen = until_answered(
             ask,
             as_wanted,
+            lambda seen: seen.values(),
             what=f"{opened or 'nobody'} reaches {vm.name}",
-            timeout=TIMEOUTS.datapath,
         )
         if opened:
             expect(seen[opened], who=vm.name, saw=places[opened][1])

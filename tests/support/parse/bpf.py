@@ -1,4 +1,4 @@
-"""`bpftool -json map show` and `bpftool -json net show`, as far as tests ask."""
+"""`bpftool -json net show`, as far as tests ask."""
 
 from __future__ import annotations
 
@@ -6,18 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.parse.errors import listed, parsing
-
-
-@dataclass(frozen=True)
-class BpfMap:
-    """One BPF map. The kernel cuts `name` to 15 letters; the name under `pinned` is whole."""
-
-    id: int
-    type: str
-    name: str
-    max_entries: int
-    pinned: tuple[str, ...]
+from tests.support.parse.errors import parsing
 
 
 @dataclass(frozen=True)
@@ -28,21 +17,6 @@ class BpfProgram:
     hook: str
     name: str
     id: int
-
-
-def bpf_maps(text: str) -> list[BpfMap]:
-    """From `bpftool -json map show`; `pinned` only with `--bpffs`. Raises ParseError."""
-    with parsing("bpftool map", text):
-        return [
-            BpfMap(
-                id=raw["id"],
-                type=str(raw["type"]),
-                name=raw.get("name", ""),
-                max_entries=raw["max_entries"],
-                pinned=tuple(raw.get("pinned", ())),
-            )
-            for raw in listed(text)
-        ]
 
 
 def bpf_net(text: str) -> list[BpfProgram]:

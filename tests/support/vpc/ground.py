@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from gkelab.wait import until
-from tests.support.matrix import Cell, Difference, Matrix, compare, observe_rows
+from tests.support.eventually import eventually_all
+from tests.support.matrix import Cell, Matrix, Observed, observe_rows
 from tests.support.outcomes import Answer, Outcome
 from tests.support.ping import ping
 from tests.support.places import Place
@@ -104,25 +104,13 @@ class Ground:
         self._rules = wanted
         self.made.applied()
 
-    def until_seen(self, matrix: Matrix, *, what: str) -> dict[Cell, Answer]:
-        """Look until all is as expected. Raises WaitError with the grids of the last look,
-        AssertionError where another answered than should, or saw another source."""
-
-        def look() -> tuple[dict[Cell, Answer], Difference]:
-            seen = self.look(matrix)
-            return seen, compare(matrix, seen)
-
-        return until(
-            look,
-            lambda found: not found[1],
-            what=what,
-            timeout=TIMEOUTS.datapath,
-            interval=0.2,
-            describe=lambda found: f"\n{found[1]}",
-        )[0]
+    def until_seen(self, matrix: Matrix, *, what: str) -> Observed:
+        """As `eventually_all`."""
+        return eventually_all(lambda: self.look(matrix), matrix, what=what)
 
     def look(self, matrix: Matrix) -> dict[Cell, Answer]:
-        """Try what is compared, everything at once."""
+        """Try what is compared, everything at once. Raises AssertionError where another answered
+        than should, or saw another source."""
         seen = observe_rows(matrix, self._row)
         for (source, target), answer in seen.items():
             if answer.outcome is Outcome.OK and target != "ping":

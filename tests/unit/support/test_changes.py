@@ -1,4 +1,4 @@
-"""Changes are there for the block alone, and what `ip` refuses is an error."""
+"""Changes are there for the block alone, and what a tool refuses is an error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from gkelab.shell import CommandError
-from tests.support.changes import address, link, route
+from tests.support.changes import address, iptables_rule, link, nft_rule, route
 from tests.support.places import HostPlace, Place
 from tests.support.recorder import Recorder
 from tests.support.running import run_of
@@ -30,6 +30,20 @@ CHANGES: list[Change] = [
         lambda place: link(place, "t-0", "type", "vxlan", "id", "7"),
         ["ip", "link", "add", "dev", "t-0", "up", "type", "vxlan", "id", "7"],
         ["ip", "link", "delete", "t-0"],
+    ),
+    (
+        lambda place: iptables_rule(place, "FORWARD", "--destination", "10.0.0.5"),
+        ["iptables", "--wait", "--append", "FORWARD", "--destination", "10.0.0.5"],
+        ["iptables", "--wait", "--delete", "FORWARD", "--destination", "10.0.0.5"],
+    ),
+    (
+        lambda place: nft_rule(place, "t-x", "ip daddr 10.0.0.5 counter"),
+        [
+            "nft",
+            "add table ip t-x; add chain ip t-x unused; "
+            "add rule ip t-x unused ip daddr 10.0.0.5 counter",
+        ],
+        ["nft", "delete table ip t-x"],
     ),
 ]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from tests.support.eventually import eventually, names
+from tests.support.eventually import eventually, eventually_from, names
 from tests.support.outcomes import Answer, Outcome
 
 LATE = Answer(Outcome.TIMEOUT)
@@ -28,8 +28,27 @@ def test_it_asks_until_it_is_so_twice_in_a_row() -> None:
 
 
 def test_it_says_what_it_saw_last() -> None:
-    with pytest.raises(AssertionError, match=r"a answers: from x: expected OK from a, but saw T"):
+    said = r"a answers did not .*: from x: expected OK from a, but saw TIMEOUT"
+    with pytest.raises(AssertionError, match=said):
         eventually(told([LATE]), who="a", from_="x", what="a answers", timeout=0)
+
+
+def test_once_is_not_in_a_row() -> None:
+    with pytest.raises(AssertionError, match=r"a answers did not .* 0 s: saw OK from a that sees"):
+        eventually(told([good()]), who="a", what="a answers", timeout=0)
+
+
+def test_many_answers_are_those_of_just_the_wanted_twice_in_a_row() -> None:
+    asked = []
+
+    def ask() -> list[Answer]:
+        asked.append("")
+        return [good(), good("b" if len(asked) > 1 else "c")]
+
+    eventually_from(ask, {"a", "b"}, what="both answer")
+    assert len(asked) == 3
+    with pytest.raises(AssertionError, match=r"a alone did not .*: expected a, but saw a, b"):
+        eventually_from(ask, {"a"}, what="a alone", timeout=0)
 
 
 def test_names_of_who_answered_and_outcomes_of_who_did_not() -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from gkelab.errors import LabError
 from gkelab.shell import CommandError, Result
 from gkelab.tools.cilium import Flow
 from gkelab.tools.docker import Docker
 from gkelab.tools.kubectl import Kubectl
+from tests.support.eventually import eventually_all, eventually_from
 from tests.support.hubble import hubble_saw, hubble_says, told
-from tests.support.matrix import Matrix, check
+from tests.support.matrix import Matrix
 from tests.support.outcomes import Answer, Asked, Outcome
 from tests.support.places import ContainerPlace, HostPlace, PodPlace
 from tests.support.probes import Probe, dns, http, http_many, probe_many
@@ -183,19 +183,49 @@ def test_when_hubble_is_away_the_sentence_stays(
     assert "no socket" in said
 
 
-def test_a_matrix_asks_about_its_first_wrong_cell(
+def test_of_many_answers_the_first_wrong_ones_are_asked_about_each_place_once(
+    run: Recorder, kubectl: Kubectl, now: Running
+) -> None:
+    names = ["a", "b", "c", "d", "e"]
+    answers(run, kubectl, "--pod", "t-x/b", says="")
+    for name in ("c", "d"):
+        argv = answers(run, kubectl, "--pod", f"t-x/{name}")
+    seen = {
+        (source, target): Answer(
+            Outcome.OK if source == "a" else Outcome.TIMEOUT,
+            asked=Asked(PodPlace(kubectl, "t-x", source), target),
+        )
+        for source in names
+        for target in ("y", "z")
+    }
+    with pytest.raises(AssertionError) as caught:
+        eventually_all(lambda: seen, Matrix(names, ["y", "z"]), what="all is open", timeout=0)
+    said = str(caught.value).splitlines()
+    assert said[0] == "all is open did not come true within 0 s: "
+    assert "b to y: expected OK, saw TIMEOUT" in said
+    head = "Hubble of t-x/{} in the last 90s: 1 of 1 flows dropped"
+    assert said[-5:] == [
+        "Hubble saw nothing of t-x/b in the last 90s",
+        *(head.format("c"), DROP),
+        *(head.format("d"), DROP),
+    ]
+    assert run.argvs[-1] == argv
+
+
+def test_what_is_waited_for_asks_hubble_when_it_is_given_up(
     run: Recorder, kubectl: Kubectl, pod: PodPlace, now: Running
 ) -> None:
-    answers(run, kubectl, "--pod", "t-x/a")
-    late = Answer(Outcome.TIMEOUT, asked=Asked(pod, "b"))
-    with pytest.raises(AssertionError, match="DROPPED POLICY_DENIED"):
-        check(Matrix(["a"], ["b"]), {("a", "b"): late})
-
-    def away(_: object) -> str:
-        raise LabError("nobody knows")
-
-    with pytest.raises(AssertionError, match=r"1 cells differ[\s\S]*no more is known: nobody"):
-        check(Matrix(["a"], ["b"]), {("a", "b"): late}, away)
+    argv = answers(run, kubectl, "--pod", "t-x/a")
+    late = Answer(Outcome.TIMEOUT, asked=Asked(pod, "http://10.0.0.5/"))
+    with pytest.raises(AssertionError) as caught:
+        eventually_from(lambda: [late, late], {"one", "two"}, what="both answer", timeout=0.3)
+    assert str(caught.value).splitlines() == [
+        "both answer did not come true within 0.3 s: "
+        "from t-x/a to http://10.0.0.5/: expected one, two, but saw TIMEOUT.",
+        "Hubble of t-x/a in the last 90s: 1 of 1 flows dropped",
+        DROP,
+    ]
+    assert run.argvs.count(argv) == 1
 
 
 # --- what probes know of themselves

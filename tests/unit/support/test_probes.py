@@ -5,7 +5,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,10 @@ from gkelab.shell import Result, run
 from tests.support.inpod import probe as inpod
 from tests.support.outcomes import Outcome
 from tests.support.probes import HostPlace, Probe, dns, http, http_many, probe_many, tcp, udp
-from tests.unit.support.servers import HERE, Ports, running
+from tests.unit.support.servers import HERE, Ports, port, running
 
 SHORT = 0.3
+LONG = 30.0  # for what comes soon, on whatever machine
 PLACE = HostPlace(run)
 # TCP to a multicast address has no route by definition, on every Linux.
 NOWHERE = "224.0.0.1"
@@ -111,16 +114,37 @@ def test_single_probes(ports: Ports) -> None:
     assert udp(PLACE, HERE, ports.closed_udp).outcome is Outcome.REFUSED
 
 
+@contextmanager
+def together(count: int) -> Iterator[int]:
+    """A port where nobody gets an answer before so many have asked: each then gets its own line,
+    who came last first. It closes when they do not come."""
+    listening = socket.create_server((HERE, 0), backlog=count)
+    listening.settimeout(LONG)
+
+    def answer() -> None:
+        asked = []
+        with listening, ExitStack() as stack, suppress(TimeoutError):
+            for _ in range(count):
+                taken = stack.enter_context(listening.accept()[0])
+                asked.append((taken, taken.recv(65536)))
+            for taken, line in reversed(asked):
+                taken.sendall(line)
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    yield port(listening)
+    thread.join()
+
+
 def test_many_probes_run_side_by_side_and_keep_their_order(ports: Ports) -> None:
-    slow = [Probe("tcp", HERE, ports.silent, timeout=SHORT)] * 20
-    mixed = [*slow, Probe("tcp", HERE, ports.tcp), *slow[:3]]
-    answers = probe_many(PLACE, mixed)
-    assert [answer.outcome for answer in answers] == [
-        *[Outcome.TIMEOUT] * 20,
-        Outcome.OK,
-        *[Outcome.TIMEOUT] * 3,
-    ]
-    assert all(SHORT <= answer.seconds < 3 for answer in answers[:20])
+    late = [Probe("tcp", HERE, ports.silent, timeout=SHORT)] * 2
+    with together(20) as number:
+        asking = [Probe("tcp", HERE, number, payload=str(n), timeout=LONG) for n in range(20)]
+        answers = probe_many(PLACE, [*late, *asking, *late])
+    assert [answer.text.strip() for answer in answers[2:-2]] == [str(n) for n in range(20)]
+    given_up = [*answers[:2], *answers[-2:]]
+    assert [answer.outcome for answer in given_up] == [Outcome.TIMEOUT] * 4
+    assert all(SHORT <= answer.seconds < LONG for answer in given_up)
     assert probe_many(PLACE, []) == []
 
 

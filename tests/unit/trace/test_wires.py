@@ -23,10 +23,7 @@ from gkelab.trace.resolve import End
 from tests.unit.cloud.router.states import fabric, firewall, instance
 from tests.unit.cloud.router.wires import missing
 
-pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=missing() or "-"),
-    pytest.mark.xdist_group("wires"),
-]
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 # Addresses that nothing else on this machine is likely to have.
 A, B = "10.128.15.77", "10.132.15.78"
 MACS = {A: "42:01:0a:80:0f:4d", B: "42:01:0a:84:0f:4e"}

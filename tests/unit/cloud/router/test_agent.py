@@ -30,10 +30,7 @@ from tests.unit.cloud.router import states
 from tests.unit.cloud.router.states import NODES, firewall
 from tests.unit.cloud.router.wires import Wires, missing, packet, payload, there, wires
 
-pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=missing() or "-"),
-    pytest.mark.xdist_group("wires"),
-]
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 ROOT = Path(__file__).parents[4]
 VM, POD = IPv4Address("10.132.0.2"), IPv4Address("10.4.0.5")
 NEAR = IPv4Address("10.128.0.3")

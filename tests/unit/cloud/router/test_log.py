@@ -121,7 +121,6 @@ def test_what_is_no_connection_of_tcp_or_udp_is_not_told(tmp_path: Path, payload
 
 
 @pytest.mark.skipif(bool(wires.missing()), reason=wires.missing() or "-")
-@pytest.mark.xdist_group("wires")
 def test_the_kernels_log_is_read(tmp_path: Path) -> None:
     with wires.wires() as made:
         agent = Agent(Kernel(made.run), SETTINGS, lambda line: None)

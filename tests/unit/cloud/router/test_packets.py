@@ -32,10 +32,7 @@ from tests.unit.cloud.router.wires import (
     wires,
 )
 
-pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=missing() or "-"),
-    pytest.mark.xdist_group("wires"),
-]
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 TAGS = ("node", "vm", "web")
 STRANGER = IPv4Address("192.0.2.1")  # a sender whose MAC address no instance has
 

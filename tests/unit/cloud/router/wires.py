@@ -152,7 +152,7 @@ def payload(
 @contextmanager
 def wires() -> Iterator[Wires]:
     """A router's namespace with its interfaces, gone afterwards."""
-    space = f"gkr{os.getpid()}"
+    space = f"gkr{os.getpid()}"  # other files' tests may run beside this one, in other processes
     other = f"{space}w"
     for name in (space, other):
         run(["ip", "netns", "add", name])
