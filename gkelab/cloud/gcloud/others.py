@@ -21,13 +21,14 @@ OPERATIONS = Group(
     "operations",
     ("regions", "zones", "global"),
     "table(name,operationType:label=TYPE,targetLink.scope():label=TARGET,"
-    "httpErrorStatusCode:label=HTTP_STATUS,status,insertTime:label=TIMESTAMP)",
+    "operation_http_status():label=HTTP_STATUS,status,insertTime:label=TIMESTAMP)",
 )
 MACHINE_TYPES = Group(
     "machine-types",
     "machineTypes",
     ("zones",),
-    "table(name,zone,guestCpus:label=CPUS,memoryMb:label=MEMORY_MB,"
+    "table(name,zone.basename(),guestCpus:label=CPUS,"
+    "memoryMb.size(units_in=MiB,units_out=GiB,precision=2):label=MEMORY_GB,"
     "deprecated.state:label=DEPRECATED)",
 )
 IMAGES = Group(
@@ -40,8 +41,25 @@ IMAGES = Group(
         *("opensuse-cloud", "rhel-cloud", "rocky-linux-cloud", "suse-cloud", "ubuntu-os-cloud"),
     ),
 )
-REGIONS = Group("regions", "regions", ("",), "table(name,status,zones.basename():label=ZONES)")
-ZONES = Group("zones", "zones", ("",), "table(name,region.basename(),status)")
+REGIONS = Group(
+    "regions",
+    "regions",
+    ("",),
+    # The lab's regions have no quotas: these columns stay empty, as gcloud's do then.
+    "table(name,quotas.metric.CPUS.quota():label=CPUS,"
+    "quotas.metric.DISKS_TOTAL_GB.quota():label=DISKS_GB,"
+    "quotas.metric.IN_USE_ADDRESSES.quota():label=ADDRESSES,"
+    "quotas.metric.STATIC_ADDRESSES.quota():label=RESERVED_ADDRESSES,"
+    "status():label=STATUS,deprecated.deleted:label=TURNDOWN_DATE)",
+)
+ZONES = Group(
+    "zones",
+    "zones",
+    ("",),
+    "table(name,region.basename(),status():label=STATUS,"
+    "maintenanceWindows.next_maintenance():label=NEXT_MAINTENANCE,"
+    "deprecated.deleted:label=TURNDOWN_DATE)",
+)
 
 
 def _create_addresses(session: Session, args: argparse.Namespace) -> Answer:

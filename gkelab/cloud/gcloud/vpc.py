@@ -33,7 +33,7 @@ SUBNETS = Group(
     "subnetworks",
     ("regions",),
     "table(name,region.basename(),network.basename(),ipCidrRange:label=RANGE,stackType,"
-    "secondaryIpRanges.rangeName.list():label=SECONDARY_RANGES)",
+    "ipv6AccessType,internalIpv6Prefix,externalIpv6Prefix)",
 )
 ROUTES = Group(
     "routes",
