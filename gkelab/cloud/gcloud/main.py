@@ -6,27 +6,33 @@ import argparse
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn, TextIO
 
 from gkelab.cloud.client import Cloud, CloudError
 from gkelab.cloud.expressions import ExpressionError
-from gkelab.cloud.gcloud import firewall_rules, instances, others, vpc
-from gkelab.cloud.gcloud.flags import Flag, once, text
+from gkelab.cloud.gcloud import configuration, firewall_rules, instances, others, subnets, vpc
+from gkelab.cloud.gcloud.flags import Flag, listed, once, text
 from gkelab.cloud.gcloud.keys import FormatError
+from gkelab.cloud.gcloud.listing import flatten
 from gkelab.cloud.gcloud.printers import parse_format, show
 from gkelab.cloud.gcloud.session import Session
 from gkelab.cloud.gcloud.usual import Command
+from gkelab.cloud.gcloud.where import PROJECT
 from gkelab.errors import LabError
 
 COMMANDS = {
     f"compute {command.words}": command
-    for group in (vpc, firewall_rules, instances, others)
+    for group in (vpc, subnets, firewall_rules, instances, others)
     for command in group.COMMANDS
 }
 # Flags that any command has, and that may stand before it.
 EVERYWHERE = (
     text("--project", "the project's id"),
-    text("--format", "json, yaml, csv(KEYS), value(KEYS), table(KEYS), none"),
+    text("--format", "json, yaml, text, csv(KEYS), value(KEYS), table(KEYS), none"),
+    listed("--flatten", "lists whose items are to be resources of their own"),
+    text("--configuration", "gcloud's configuration that says project, region and zone"),
+    text("--account", "taken, and of no account here: the lab's cloud asks nobody who they are"),
     Flag("--quiet", {"action": "store_true"}),
     text("--verbosity", "taken, and of no account here"),
 )
@@ -46,14 +52,30 @@ class Defaults:
 
     region: str
     zone: str
+    project: str = ""
+    configurations: Path = Path()
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Defaults:
-        """From CLOUDSDK_COMPUTE_REGION and CLOUDSDK_COMPUTE_ZONE."""
+        """From CLOUDSDK_COMPUTE_REGION, CLOUDSDK_COMPUTE_ZONE, and the like."""
         return cls(
             environment.get("CLOUDSDK_COMPUTE_REGION", ""),
             environment.get("CLOUDSDK_COMPUTE_ZONE", ""),
+            environment.get(PROJECT, ""),
+            configuration.folder(environment),
         )
+
+    def session(self, cloud: Cloud, args: argparse.Namespace) -> Session:
+        """What a command works with. A flag goes before the environment, and that before the
+        configuration that --configuration names."""
+        named = configuration.Configuration()
+        if args.configuration:
+            named = configuration.read(self.configurations, args.configuration)
+        project = args.project or ("" if self.project else named.project)
+        if project:
+            cloud = Cloud(cloud.endpoint, project)
+        asynchronous = getattr(args, "async_", False)
+        return Session(cloud, self.region or named.region, self.zone or named.zone, asynchronous)
 
 
 def run(words: Sequence[str], cloud: Cloud, defaults: Defaults, out: TextIO, err: TextIO) -> int:
@@ -62,16 +84,17 @@ def run(words: Sequence[str], cloud: Cloud, defaults: Defaults, out: TextIO, err
     try:
         path, rest = find(words)
         args = parse(path, rest)
-        if args.project:
-            cloud = Cloud(cloud.endpoint, args.project)
-        session = Session(cloud, defaults.region, defaults.zone)
+        session = defaults.session(cloud, args)
         command, said = COMMANDS[path], parse_format(args.format) if args.format else None
         try:
             answer = command.run(session, args)
         finally:
             err.writelines(f"{line}\n" for line in session.told)
-        out.write(show(answer.resources, said or parse_format(answer.format)))
-        if path.endswith(" list") and not answer.resources:
+        shown = answer.resources
+        if args.flatten and not answer.listed:
+            shown = flatten([shown] if isinstance(shown, dict) else shown, args.flatten)
+        out.write(show(shown, said or parse_format(answer.format)))
+        if answer.listed and not shown:
             err.write("Listed 0 items.\n")
     except UsageError as error:
         err.write(f"{error}\n")

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-from gkelab.cloud.gcloud.flags import choice, listed, text
+from gkelab.cloud.gcloud.flags import TIERS, choice, enum, listed, text
 from gkelab.cloud.gcloud.session import Answer, Group, Session
-from gkelab.cloud.gcloud.usual import NAME, NAMES, Command, filled, insert, places, shown, usual
+from gkelab.cloud.gcloud.usual import (
+    NAME,
+    NAMES,
+    Command,
+    filled,
+    insert,
+    network_link,
+    places,
+    shown,
+    usual,
+)
 from gkelab.errors import LabError
 
 ADDRESSES = Group(
@@ -72,7 +82,10 @@ def _create_addresses(session: Session, args: argparse.Namespace) -> Answer:
         body = filled(
             name=name,
             address=given[index] if given else None,
-            addressType="INTERNAL" if args.subnet else None,
+            addressType="INTERNAL" if args.subnet or args.network else None,
+            network=args.network and network_link(args.network),
+            networkTier=args.network_tier,
+            ipVersion=args.ip_version,
             purpose=args.purpose and args.purpose.upper().replace("-", "_"),
             description=args.description,
         )
@@ -112,6 +125,9 @@ COMMANDS = [
             *places(ADDRESSES),
             listed("--addresses"),
             text("--subnet"),
+            text("--network"),
+            enum("--network-tier", *TIERS),
+            enum("--ip-version", "IPV4", "IPV6"),
             choice("--purpose", "gce_endpoint", "shared-loadbalancer-vip"),
             text("--description"),
         ),

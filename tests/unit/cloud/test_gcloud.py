@@ -418,7 +418,13 @@ WRONG = {
     "compute instances create a --labels=x": "Bad syntax for dict arg: [x]",
     "compute instances create a --aliases=:x": "received [:x]",
     "compute instances create a --network-interface=subnet": "received [subnet]",
-    "compute instances create a --network-interface=nic-type=x": "received [nic-type=x]",
+    "compute instances create a --network-interface=nic-type=x": "VIRTIO_NET; received [x]",
+    "compute instances create a --network-interface=vlan=7": "received [vlan=7]",
+    "compute instances create a --boot-disk-size=20parsecs": "received [20parsecs]",
+    "compute instances create a --maintenance-policy=perhaps": "invalid choice: 'PERHAPS'",
+    "compute instances create a --local-ssd=size=375": "arguments: --local-ssd=size=375",
+    "compute networks create a --async": "unrecognized arguments: --async",
+    "compute networks list --flatten=name.upper()": "--flatten=name.upper(): it is no key",
 }
 
 
