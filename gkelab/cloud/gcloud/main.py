@@ -11,7 +11,17 @@ from typing import NoReturn, TextIO
 
 from gkelab.cloud.client import Cloud, CloudError
 from gkelab.cloud.expressions import ExpressionError
-from gkelab.cloud.gcloud import configuration, firewall_rules, instances, others, subnets, vpc
+from gkelab.cloud.gcloud import (
+    bulk,
+    configuration,
+    effective_firewalls,
+    firewall_rules,
+    instance_settings,
+    instances,
+    others,
+    subnets,
+    vpc,
+)
 from gkelab.cloud.gcloud.flags import Flag, listed, once, text
 from gkelab.cloud.gcloud.keys import FormatError
 from gkelab.cloud.gcloud.listing import flatten
@@ -23,8 +33,15 @@ from gkelab.errors import LabError
 
 COMMANDS = {
     f"compute {command.words}": command
-    for group in (vpc, subnets, firewall_rules, instances, others)
+    for group in (
+        *(vpc, subnets, firewall_rules, effective_firewalls),
+        *(instances, instance_settings, bulk, others),
+    )
     for command in group.COMMANDS
+}
+# What gcloud has a command for, and the lab another.
+ELSEWHERE = {
+    "compute ssh": "Here it is `invoke ssh NAME`, or `invoke ssh NAME -- COMMAND`.",
 }
 # Flags that any command has, and that may stand before it.
 EVERYWHERE = (
@@ -133,6 +150,8 @@ def find(words: Sequence[str]) -> tuple[str, list[str]]:
                 del left[:1]
             continue
         longer = f"{path} {word}".strip()
+        if longer in ELSEWHERE:
+            raise UsageError(path, f"Invalid choice: '{word}'. {ELSEWHERE[longer]}")
         if not any(f"{name} ".startswith(f"{longer} ") for name in COMMANDS):
             raise UsageError(path, f"Invalid choice: '{word}'.{_near(path, word)}")
         path = longer
@@ -178,7 +197,7 @@ def parse(path: str, words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("-q", dest="quiet", action="store_true")
     if "--help" in words or "-h" in words:
         raise _Help(parser.format_help())
-    parser.set_defaults(adding=command.words.endswith("add-tags"))
+    parser.set_defaults(adding=command.words.endswith("add-tags"), **command.fixed)
     args, unknown = parser.parse_known_args(words)
     if unknown:
         raise UsageError(path, f"unrecognized arguments: {' '.join(unknown)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gkelab.cloud.asking import resource
@@ -29,12 +29,14 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Command:
-    """A command: its words after `compute`, what it does, its flags."""
+    """A command: its words after `compute`, what it does, its flags, and what it has in the
+    place of flags that others have."""
 
     words: str
     help: str
     run: Run
     flags: tuple[Flag, ...] = ()
+    fixed: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
 def places(group: Group) -> tuple[Flag, ...]:
@@ -50,7 +52,7 @@ def usual(group: Group, *verbs: str) -> list[Command]:
 
 def _list(group: Group) -> Command:
     flags = [*CHOOSING, once("--uri", "links alone"), text("--regexp", "names that match")]
-    flags += [text(f"--{field}", "what is in this one alone") for field in group.by]
+    flags += [text(f"--{name}", "what is in this one alone") for name in group.by]
     if group.public:
         flags.append(once("--no-standard-images", "the project's own alone"))
     if "regions" in group.sorts or "zones" in group.sorts:
@@ -62,9 +64,9 @@ def _list(group: Group) -> Command:
     def run(session: Session, args: argparse.Namespace) -> Answer:
         found = [shown(body) for body in _found(session, group, args)]
         found = [body for body in found if _in_places(body, group, args)]
-        for field in group.by:
-            wanted = (getattr(args, field) or "").rpartition("/")[2]
-            found = [b for b in found if wanted in ("", str(b.get(field)).rpartition("/")[2])]
+        for name in group.by:
+            wanted = (getattr(args, name) or "").rpartition("/")[2]
+            found = [b for b in found if wanted in ("", str(b.get(name)).rpartition("/")[2])]
         if args.regexp:
             meant = predicate(f'name~"^({args.regexp})$"')
             found = [body for body in found if meant(body)]
