@@ -41,7 +41,7 @@ class Call:
             return [self.on(item, depth - 1) for item in value]
         try:
             return TRANSFORMS[self.name](value, *self.places, **self.names)
-        except (ValueError, LookupError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise FormatError(f"{self.name}() cannot be done: {error}") from error
 
 
@@ -142,6 +142,8 @@ def _call(name: str, text: str) -> Call:
         inspect.signature(TRANSFORMS[name]).bind(None, *places, **names)
     except TypeError as error:
         raise FormatError(f"{name}(): {error}") from error
+    if name == MAP and not all(place.isdecimal() for place in places):
+        raise FormatError(f"{name}() takes a number, how deep in lists; received {text}")
     return Call(name, tuple(places), names)
 
 

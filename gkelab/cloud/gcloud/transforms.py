@@ -209,7 +209,7 @@ TRANSFORMS: dict[str, Callable[..., Any]] = {
     "len": lambda value: len(value or ""),
     "list": _listed,
     "lower": lambda value: str(value or "").lower(),
-    MAP: lambda value, depth="1": value,
+    MAP: lambda value, depth="1", /: value,
     "next_maintenance": _next_maintenance,
     "notnull": lambda value: [item for item in value or () if item is not None],
     "operation_http_status": _http_status,

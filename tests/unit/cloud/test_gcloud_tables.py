@@ -134,6 +134,8 @@ def test_default_is_yaml_and_one_resource_is_no_list(gcloud: Gcloud) -> None:
 
 WRONG = {
     "table(name.size(units=K))": "size(): got an unexpected keyword argument 'units'",
+    "table(name.map(x).upper())": "map() takes a number",
+    "table(autoCreateSubnetworks.upper().yesno().len(),mtu.len())": "len() cannot be done",
     "table(name.slice(a))": "slice() cannot be done",
     "table(name.format('{1}'))": "format() cannot be done",
     "table(when.date(tz=Nowhere/Else))": "date() cannot be done",
