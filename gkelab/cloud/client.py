@@ -41,6 +41,8 @@ NOUNS = {
     ("machineTypes", "zones"): ("MachineType", "MachineTypes"),
     ("images", "global"): ("Image", "Images"),
 }
+# Methods that answer page by page, and whose requests are of many.
+_PAGED = ("List", "AggregatedList", "ListUsable")
 # Whose aggregatedList tells of all scopes.
 _AGGREGATING = {"addresses": "regions", "operations": "global"}
 
@@ -95,6 +97,10 @@ class Cloud:
         field = "machine_types" if collection == "machineTypes" else collection
         return [_plain(item) for _, scoped in pages for item in getattr(scoped, field)]
 
+    def usable_subnets(self) -> list[Body]:
+        """subnetworks.listUsable: the subnets of all regions, in a shape of their own."""
+        return [_plain(item) for item in self._call("list_usable", "subnetworks", "regions", {})]
+
     def insert(self, collection: str, scope: str, body: Body) -> Body:
         """Make a resource; the operation."""
         return self.write("insert", collection, scope, {resource(collection): body})
@@ -129,7 +135,7 @@ class Cloud:
         sort, _, place = scope.partition("/")
         one, many = NOUNS[collection, sort]
         verb = "".join(word.title() for word in method.removesuffix("_unary").split("_"))
-        noun = many if verb in ("List", "AggregatedList") else one
+        noun = many if verb in _PAGED else one
         request = getattr(compute_v1, f"{verb}{noun}Request")()
         fields = {**said, "project": self.project}
         if place and verb != "AggregatedList":
@@ -138,7 +144,7 @@ class Cloud:
             json_format.ParseDict(fields, type(request).pb(request))
             answer = getattr(self.client(f"{many}Client"), method)(request, timeout=TIMEOUT)
             # Pages are fetched as they are read.
-            return list(answer) if verb in ("List", "AggregatedList") else answer
+            return list(answer) if verb in _PAGED else answer
         except json_format.ParseError as error:
             raise CloudError(400, "invalid", str(error)) from None
         except GoogleAPICallError as error:

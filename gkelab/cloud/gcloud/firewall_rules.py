@@ -15,7 +15,8 @@ FIREWALLS = Group(
     "firewalls",
     ("global",),
     "table(name,network.basename(),direction,priority,"
-    "allowed.firewall_rule().list():label=ALLOW,denied.firewall_rule().list():label=DENY,disabled)",
+    "allowed[].map().firewall_rule().list():label=ALLOW,"
+    "denied[].map().firewall_rule().list():label=DENY,disabled)",
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,16 @@ def number(name: str, help: str = "", **options: Any) -> Flag:
 def choice(name: str, *words: str, **options: Any) -> Flag:
     """A flag with one of some words, in any case."""
     return Flag(name, {"choices": words, "type": str.lower, **options})
+
+
+def enum(name: str, *words: str, help: str = "", **options: Any) -> Flag:
+    """A flag with one of Compute's own words, in any case, and with dashes for underscores."""
+    return Flag(name, {"help": help, "choices": words, "type": enum_word, **options})
+
+
+def enum_word(value: str) -> str:
+    """One of Compute's own words: ipv4-only is IPV4_ONLY."""
+    return value.upper().replace("-", "_")
 
 
 def switch(name: str, help: str = "") -> Flag:
@@ -110,8 +121,12 @@ def aliases(value: str) -> list[dict[str, str]]:
     return found
 
 
-# What --network-interface may say: keys with a value, and one without.
-_NIC_KEYS = ("network", "subnet", "private-network-ip", "address", "aliases")
+TIERS = ("PREMIUM", "STANDARD")
+STACKS = ("IPV4_ONLY", "IPV4_IPV6", "IPV6_ONLY")
+NIC_TYPES = ("GVNIC", "VIRTIO_NET")
+# What --network-interface may say: keys with a value, those with one of some words, one without.
+_NIC_WORDS = {"network-tier": TIERS, "nic-type": NIC_TYPES, "stack-type": STACKS}
+_NIC_KEYS = ("network", "subnet", "private-network-ip", "address", "aliases", *_NIC_WORDS)
 _NO_ADDRESS = "no-address"
 
 
@@ -128,5 +143,30 @@ def interface(value: str) -> dict[str, Any]:
                 f"valid keys are {known}, {_NO_ADDRESS}; received [{part}]."
             )
         elif said:
-            found[key.replace("-", "_")] = aliases(said) if key == "aliases" else said
+            found[key.replace("-", "_")] = _nic_value(key, said)
     return found
+
+
+def _nic_value(key: str, said: str) -> Any:
+    if key == "aliases":
+        return aliases(said)
+    if key not in _NIC_WORDS:
+        return said
+    word = enum_word(said)
+    if word not in _NIC_WORDS[key]:
+        known = ", ".join(_NIC_WORDS[key])
+        raise argparse.ArgumentTypeError(f"{key} is one of {known}; received [{said}].")
+    return word
+
+
+_GIGABYTES = {"": 1, "GB": 1, "G": 1, "GIB": 1, "TB": 1024, "T": 1024, "TIB": 1024}
+
+
+def gigabytes(value: str) -> int:
+    """A disk's size: 20, 20GB, 1TB."""
+    found = re.fullmatch(r"([0-9]+)([A-Za-z]*)", value)
+    if found is None or found[2].upper() not in _GIGABYTES or int(found[1]) == 0:
+        raise argparse.ArgumentTypeError(
+            f"given value must be of the form INTEGER[UNIT] with GB or TB; received [{value}]."
+        )
+    return int(found[1]) * _GIGABYTES[found[2].upper()]

@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from gkelab.cloud.gcloud.flags import listed, mapping, merged, once, text
-from gkelab.cloud.gcloud.instance_create import ALIASES, CREATE, INSTANCES, as_items
+from gkelab.cloud.client import Body
+from gkelab.cloud.gcloud.flags import listed, mapping, merged, once, switch, text
+from gkelab.cloud.gcloud.instance_body import ALIASES, as_items
+from gkelab.cloud.gcloud.instance_create import CREATE, INSTANCES
 from gkelab.cloud.gcloud.session import Answer, Session
-from gkelab.cloud.gcloud.usual import NAME, NAMES, Command, filled, places, update, usual
+from gkelab.cloud.gcloud.usual import ASYNC, NAME, NAMES, Command, filled, places, update, usual
 from gkelab.errors import LabError
 
 
 def _power(method: str) -> Any:
     def run(session: Session, args: argparse.Namespace) -> Answer:
+        begun: list[Body] = []
         for name in args.names:
             scope = session.scope(INSTANCES, args, name)
-            update(session, method, INSTANCES, scope, {"instance": name})
-        return Answer()
+            begun += update(session, method, INSTANCES, scope, {"instance": name}).resources
+        return Answer(begun)
 
     return run
 
@@ -38,7 +41,7 @@ def _tags(session: Session, args: argparse.Namespace) -> Answer:
 
 
 def _labels(session: Session, args: argparse.Namespace) -> Answer:
-    """add-labels, remove-labels and update."""
+    """add-labels and remove-labels, and what update has of them."""
     scope, current = session.current(INSTANCES, args)
     gone = getattr(args, "remove_labels", None) or []
     kept = {} if getattr(args, "all", False) else dict(current.get("labels", {}))
@@ -47,6 +50,19 @@ def _labels(session: Session, args: argparse.Namespace) -> Answer:
     said = {"labels": labels, "labelFingerprint": current["labelFingerprint"]}
     fields = {"instance": args.name, "instancesSetLabelsRequestResource": said}
     return update(session, "set_labels", INSTANCES, scope, fields)
+
+
+def _update(session: Session, args: argparse.Namespace) -> Answer:
+    protected = args.deletion_protection
+    if not args.update_labels and not args.remove_labels and protected is None:
+        raise LabError("At least one property must be modified")
+    if args.update_labels or args.remove_labels:
+        _labels(session, args)
+    if protected is not None:
+        scope = session.scope(INSTANCES, args, args.name)
+        said = {"resource": args.name, "deletionProtection": protected}
+        update(session, "set_deletion_protection", INSTANCES, scope, said)
+    return Answer()
 
 
 def _metadata(session: Session, args: argparse.Namespace) -> Answer:
@@ -108,9 +124,10 @@ COMMANDS = [
     *usual(INSTANCES, "list", "describe", "delete"),
     CREATE,
     *(
-        Command(f"instances {verb}", f"{verb} instances", _power(verb), (NAMES, *_ZONE))
-        for verb in ("start", "stop", "reset")
+        Command(f"instances {verb}", f"{verb} instances", _power(verb), (NAMES, *_ZONE, ASYNC))
+        for verb in ("start", "stop", "suspend", "resume")
     ),
+    Command("instances reset", "reset instances", _power("reset"), (NAMES, *_ZONE)),
     Command(
         "instances add-tags", "add tags", _tags, (NAME, *_ZONE, listed("--tags", required=True))
     ),
@@ -134,9 +151,15 @@ COMMANDS = [
     ),
     Command(
         "instances update",
-        "change labels",
-        _labels,
-        (NAME, *_ZONE, mapping("--update-labels"), listed("--remove-labels")),
+        "change labels, or protect from deletion",
+        _update,
+        (
+            NAME,
+            *_ZONE,
+            mapping("--update-labels"),
+            listed("--remove-labels"),
+            switch("--deletion-protection"),
+        ),
     ),
     Command(
         "instances add-metadata",

@@ -6,79 +6,43 @@ A key is a path with transforms and attributes: `networkInterfaces[0].networkIP:
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from gkelab.cloud.gcloud.transforms import MAP, TAKES_KEYS, TRANSFORMS
 
 
 class FormatError(ValueError):
     """The text is no format, or says more than is known here."""
 
 
-def _segment(value: Any, arguments: Sequence[str]) -> Any:
-    parts = str(value or "").split("/")
-    index = int(arguments[0]) if arguments else -1
-    return parts[index] if -len(parts) <= index < len(parts) else ""
-
-
-def _scope(value: Any, arguments: Sequence[str]) -> Any:
-    """What comes after a link's collection of places, as us-central1-a/instances/vm; else its
-    last part."""
-    for name in arguments or ("regions", "zones"):
-        _, found, rest = str(value or "").partition(f"/{name}/")
-        if found:
-            return rest
-    return str(value or "").rpartition("/")[2]
-
-
-def _firstof(value: Any, arguments: Sequence[str]) -> Any:
-    """The first of a resource's fields that is there."""
-    return next((value[name] for name in arguments if value.get(name)), None)
-
-
-def _listed(value: Any, arguments: Sequence[str]) -> Any:
-    separator = ","
-    for argument in arguments:
-        name, _, given = argument.partition("=")
-        separator = given if name == "separator" else separator
-    if isinstance(value, Mapping):
-        return separator.join(f"{key}={item}" for key, item in value.items())
-    return separator.join(str(item) for item in value) if isinstance(value, list) else value
-
-
-def _yesno(value: Any, arguments: Sequence[str]) -> Any:
-    said = dict(a.split("=", 1) for a in arguments if "=" in a)
-    return said.get("yes", value or "Yes") if value else said.get("no", "")
-
-
-def _firewall_rule(value: Any, arguments: Sequence[str]) -> Any:
-    """tcp:80,tcp:8000-8080,icmp: as gcloud writes what a rule allows."""
-    rules = value if isinstance(value, list) else [value] if value else []
-    ports = ((rule["IPProtocol"], rule.get("ports") or [""]) for rule in rules)
-    return [f"{protocol}:{port}" if port else protocol for protocol, all_ in ports for port in all_]
-
-
-TRANSFORMS: dict[str, Callable[[Any, Sequence[str]], Any]] = {
-    "basename": lambda value, _: str(value or "").rpartition("/")[2],
-    "scope": _scope,
-    "firstof": _firstof,
-    "segment": _segment,
-    "list": _listed,
-    "join": _listed,
-    "len": lambda value, _: len(value or ""),
-    "count": lambda value, _: len(value or ""),
-    "upper": lambda value, _: str(value or "").upper(),
-    "lower": lambda value, _: str(value or "").lower(),
-    "yesno": _yesno,
-    "firewall_rule": _firewall_rule,
-    # The transform behind it takes lists as they are.
-    "map": lambda value, _: value,
-}
 ATTRIBUTES = ("label", "sort", "align", "wrap", "optional", "reverse")
 
 _STEP = re.compile(r"\.?(?P<name>[A-Za-z_][\w-]*|\"[^\"]+\")|\[(?P<index>-?\d*)\]")
-_CALL = re.compile(r"\.?(?P<name>[a-z_]+)\((?P<arguments>[^()]*)\)")
+_CALL = re.compile(r"\.?(?P<name>[a-z_]+)\(")
+_NAMED = re.compile(r"(?P<name>[a-z_]+)\s*=(?P<value>.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A transform with what stands in its parentheses."""
+
+    name: str
+    places: tuple[Any, ...]
+    names: Mapping[str, str]
+
+    def on(self, value: Any, depth: int) -> Any:
+        """What it makes of a value, or of each item that is so deep in lists. FormatError when
+        its words make no sense."""
+        if depth and isinstance(value, list):
+            return [self.on(item, depth - 1) for item in value]
+        try:
+            return TRANSFORMS[self.name](value, *self.places, **self.names)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise FormatError(f"{self.name}() cannot be done: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -86,7 +50,7 @@ class Key:
     """One column: where its value is, what is made of it, how it is labelled."""
 
     path: tuple[str | int | None, ...]
-    transforms: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    calls: tuple[Call, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -98,15 +62,23 @@ class Key:
 
     def of(self, resource: Any) -> Any:
         """The value, with the transforms applied."""
-        value = lookup(resource, self.path)
-        for name, arguments in self.transforms:
-            value = TRANSFORMS[name](value, arguments)
+        value, depth = lookup(resource, self.path), 0
+        for call in self.calls:
+            if call.name == MAP:
+                depth = int(next(iter(call.places), 1))
+                continue
+            value, depth = call.on(value, depth), 0
         return value
 
 
 def lookup(value: Any, path: Sequence[str | int | None]) -> Any:
-    """What stands at a path; None for nothing. An empty index means each of a list."""
+    """What stands at a path; None for nothing. An empty index means each of a list, and a name
+    with its value behind it the item that has that: `quotas.metric.CPUS`."""
     for position, step in enumerate(path):
+        if isinstance(value, list) and isinstance(step, str) and path[position + 1 :]:
+            for item in value:
+                if isinstance(item, Mapping) and item.get(step) == path[position + 1]:
+                    return lookup(item, path[position + 2 :])
         if step is None or (isinstance(value, list) and isinstance(step, str)):
             rest = path[position + 1 :] if step is None else path[position:]
             found = [lookup(item, rest) for item in value] if isinstance(value, list) else []
@@ -121,19 +93,16 @@ def lookup(value: Any, path: Sequence[str | int | None]) -> Any:
 
 def parse_key(text: str) -> Key:
     """One key. FormatError for what is none."""
-    body, *attributes = re.split(r":(?=[a-z-]+(?:=|$|:))", text.strip())
+    body, position = text.strip(), 0
     path: list[str | int | None] = []
-    transforms: list[tuple[str, tuple[str, ...]]] = []
-    position = 0
-    while position < len(body):
+    calls: list[Call] = []
+    while position < len(body) and body[position] != ":":
         call, step = _CALL.match(body, position), _STEP.match(body, position)
         if call:
-            if call["name"] not in TRANSFORMS:
-                raise FormatError(f"unknown transform function {call['name']}()")
-            given = [a.strip().strip("\"'") for a in re.split(r",(?=\s*\S)", call["arguments"])]
-            transforms.append((call["name"], tuple(a for a in given if a)))
-            position = call.end()
-        elif step and not transforms:
+            end = _closing(body, call.end())
+            calls.append(_call(call["name"], body[call.end() : end]))
+            position = end + 1
+        elif step and not calls:
             index = step["index"]
             path.append(
                 (int(index) if index else None) if index is not None else step["name"].strip('"')
@@ -141,22 +110,79 @@ def parse_key(text: str) -> Key:
             position = step.end()
         else:
             raise FormatError(f"{text!r} is no key")
+    if not path and not calls:
+        raise FormatError(f"{text!r} is no key")
+    return Key(tuple(path), tuple(calls), _attributes(body[position:]))
+
+
+def _attributes(text: str) -> dict[str, str]:
+    """What stands behind a key: `:label=HOW:sort=1`."""
+    left, *attributes = re.split(r":(?=[a-z-]+(?:=|$|:))", text)
     said = dict(attribute.partition("=")[::2] for attribute in attributes)
-    unknown = [name for name in said if name not in ATTRIBUTES]
+    unknown = [left] if left else [name for name in said if name not in ATTRIBUTES]
     if unknown:
         raise FormatError(f"unknown attribute {unknown[0]}")
-    if not path and (not transforms or transforms[0][0] != "firstof"):
-        raise FormatError(f"{text!r} is no key")
-    return Key(tuple(path), tuple(transforms), said)
+    return said
+
+
+def _call(name: str, text: str) -> Call:
+    if name not in TRANSFORMS:
+        raise FormatError(f"unknown transform function {name}()")
+    places: list[Any] = []
+    names: dict[str, str] = {}
+    for word in (part.strip() for part in split(text)):
+        named = _NAMED.fullmatch(word)
+        if named:
+            names[named["name"]] = _unquoted(named["value"].strip())
+        elif word and len(places) >= TAKES_KEYS.get(name, len(places) + 1):
+            places.append(parse_key(word))
+        elif word:
+            places.append(_unquoted(word))
+    try:
+        inspect.signature(TRANSFORMS[name]).bind(None, *places, **names)
+    except TypeError as error:
+        raise FormatError(f"{name}(): {error}") from error
+    if name == MAP and not all(place.isdecimal() for place in places):
+        raise FormatError(f"{name}() takes a number, how deep in lists; received {text}")
+    return Call(name, tuple(places), names)
+
+
+def _unquoted(word: str) -> str:
+    quoted = len(word) > 1 and word[0] == word[-1] and word[0] in "\"'"
+    return word[1:-1] if quoted else word
 
 
 def parse_keys(text: str) -> tuple[Key, ...]:
-    """Keys with commas between them, where parentheses keep theirs."""
-    parts, depth, start = [], 0, 0
-    for position, character in enumerate(text):
-        depth += {"(": 1, ")": -1}.get(character, 0)
+    """Keys with commas between them, where parentheses and quotes keep theirs."""
+    return tuple(parse_key(part) for part in split(text) if part.strip())
+
+
+def split(text: str) -> list[str]:
+    """The parts of a text with commas, where parentheses and quotes keep theirs."""
+    parts, start = [], 0
+    for position, character, depth in _outside(text):
         if character == "," and depth == 0:
             parts.append(text[start:position])
             start = position + 1
-    parts.append(text[start:])
-    return tuple(parse_key(part) for part in parts if part.strip())
+    return [*parts, text[start:]]
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the parenthesis ends that was opened before `start`."""
+    for position, character, depth in _outside(text[start:]):
+        if character == ")" and depth == -1:
+            return start + position
+    raise FormatError(f"a parenthesis of {text!r} is not closed")
+
+
+def _outside(text: str) -> Iterator[tuple[int, str, int]]:
+    """The characters that no quotes hold: where each is, and how deep in parentheses behind it."""
+    depth, quote = 0, ""
+    for position, character in enumerate(text):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        else:
+            depth += {"(": 1, ")": -1}.get(character, 0)
+            yield position, character, depth

@@ -6,27 +6,50 @@ import argparse
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn, TextIO
 
 from gkelab.cloud.client import Cloud, CloudError
 from gkelab.cloud.expressions import ExpressionError
-from gkelab.cloud.gcloud import firewall_rules, instances, others, vpc
-from gkelab.cloud.gcloud.flags import Flag, once, text
+from gkelab.cloud.gcloud import (
+    bulk,
+    configuration,
+    effective_firewalls,
+    firewall_rules,
+    instance_settings,
+    instances,
+    others,
+    subnets,
+    vpc,
+)
+from gkelab.cloud.gcloud.flags import Flag, listed, once, text
 from gkelab.cloud.gcloud.keys import FormatError
+from gkelab.cloud.gcloud.listing import flatten
 from gkelab.cloud.gcloud.printers import parse_format, show
 from gkelab.cloud.gcloud.session import Session
 from gkelab.cloud.gcloud.usual import Command
+from gkelab.cloud.gcloud.where import PROJECT
 from gkelab.errors import LabError
 
 COMMANDS = {
     f"compute {command.words}": command
-    for group in (vpc, firewall_rules, instances, others)
+    for group in (
+        *(vpc, subnets, firewall_rules, effective_firewalls),
+        *(instances, instance_settings, bulk, others),
+    )
     for command in group.COMMANDS
+}
+# What gcloud has a command for, and the lab another.
+ELSEWHERE = {
+    "compute ssh": "Here it is `invoke ssh NAME`, or `invoke ssh NAME -- COMMAND`.",
 }
 # Flags that any command has, and that may stand before it.
 EVERYWHERE = (
     text("--project", "the project's id"),
-    text("--format", "json, yaml, csv(KEYS), value(KEYS), table(KEYS), none"),
+    text("--format", "json, yaml, text, csv(KEYS), value(KEYS), table(KEYS), none"),
+    listed("--flatten", "lists whose items are to be resources of their own"),
+    text("--configuration", "gcloud's configuration that says project, region and zone"),
+    text("--account", "taken, and of no account here: the lab's cloud asks nobody who they are"),
     Flag("--quiet", {"action": "store_true"}),
     text("--verbosity", "taken, and of no account here"),
 )
@@ -46,14 +69,30 @@ class Defaults:
 
     region: str
     zone: str
+    project: str = ""
+    configurations: Path = Path()
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Defaults:
-        """From CLOUDSDK_COMPUTE_REGION and CLOUDSDK_COMPUTE_ZONE."""
+        """From CLOUDSDK_COMPUTE_REGION, CLOUDSDK_COMPUTE_ZONE, and the like."""
         return cls(
             environment.get("CLOUDSDK_COMPUTE_REGION", ""),
             environment.get("CLOUDSDK_COMPUTE_ZONE", ""),
+            environment.get(PROJECT, ""),
+            configuration.folder(environment),
         )
+
+    def session(self, cloud: Cloud, args: argparse.Namespace) -> Session:
+        """What a command works with. A flag goes before the environment, and that before the
+        configuration that --configuration names."""
+        named = configuration.Configuration()
+        if args.configuration:
+            named = configuration.read(self.configurations, args.configuration)
+        project = args.project or ("" if self.project else named.project)
+        if project:
+            cloud = Cloud(cloud.endpoint, project)
+        asynchronous = getattr(args, "async_", False)
+        return Session(cloud, self.region or named.region, self.zone or named.zone, asynchronous)
 
 
 def run(words: Sequence[str], cloud: Cloud, defaults: Defaults, out: TextIO, err: TextIO) -> int:
@@ -62,16 +101,17 @@ def run(words: Sequence[str], cloud: Cloud, defaults: Defaults, out: TextIO, err
     try:
         path, rest = find(words)
         args = parse(path, rest)
-        if args.project:
-            cloud = Cloud(cloud.endpoint, args.project)
-        session = Session(cloud, defaults.region, defaults.zone)
+        session = defaults.session(cloud, args)
         command, said = COMMANDS[path], parse_format(args.format) if args.format else None
         try:
             answer = command.run(session, args)
         finally:
             err.writelines(f"{line}\n" for line in session.told)
-        out.write(show(answer.resources, said or parse_format(answer.format)))
-        if path.endswith(" list") and not answer.resources:
+        shown = answer.resources
+        if args.flatten and not answer.listed:
+            shown = flatten([shown] if isinstance(shown, dict) else shown, args.flatten)
+        out.write(show(shown, said or parse_format(answer.format)))
+        if answer.listed and not shown:
             err.write("Listed 0 items.\n")
     except UsageError as error:
         err.write(f"{error}\n")
@@ -110,6 +150,8 @@ def find(words: Sequence[str]) -> tuple[str, list[str]]:
                 del left[:1]
             continue
         longer = f"{path} {word}".strip()
+        if longer in ELSEWHERE:
+            raise UsageError(path, f"Invalid choice: '{word}'. {ELSEWHERE[longer]}")
         if not any(f"{name} ".startswith(f"{longer} ") for name in COMMANDS):
             raise UsageError(path, f"Invalid choice: '{word}'.{_near(path, word)}")
         path = longer
@@ -155,7 +197,7 @@ def parse(path: str, words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("-q", dest="quiet", action="store_true")
     if "--help" in words or "-h" in words:
         raise _Help(parser.format_help())
-    parser.set_defaults(adding=command.words.endswith("add-tags"))
+    parser.set_defaults(adding=command.words.endswith("add-tags"), **command.fixed)
     args, unknown = parser.parse_known_args(words)
     if unknown:
         raise UsageError(path, f"unrecognized arguments: {' '.join(unknown)}")

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-from gkelab.cloud.gcloud.flags import choice, listed, text
+from gkelab.cloud.gcloud.flags import TIERS, choice, enum, listed, text
 from gkelab.cloud.gcloud.session import Answer, Group, Session
-from gkelab.cloud.gcloud.usual import NAME, NAMES, Command, filled, insert, places, shown, usual
+from gkelab.cloud.gcloud.usual import (
+    NAME,
+    NAMES,
+    Command,
+    filled,
+    insert,
+    network_link,
+    places,
+    shown,
+    usual,
+)
 from gkelab.errors import LabError
 
 ADDRESSES = Group(
@@ -21,13 +31,14 @@ OPERATIONS = Group(
     "operations",
     ("regions", "zones", "global"),
     "table(name,operationType:label=TYPE,targetLink.scope():label=TARGET,"
-    "httpErrorStatusCode:label=HTTP_STATUS,status,insertTime:label=TIMESTAMP)",
+    "operation_http_status():label=HTTP_STATUS,status,insertTime:label=TIMESTAMP)",
 )
 MACHINE_TYPES = Group(
     "machine-types",
     "machineTypes",
     ("zones",),
-    "table(name,zone,guestCpus:label=CPUS,memoryMb:label=MEMORY_MB,"
+    "table(name,zone.basename(),guestCpus:label=CPUS,"
+    "memoryMb.size(units_in=MiB,units_out=GiB,precision=2):label=MEMORY_GB,"
     "deprecated.state:label=DEPRECATED)",
 )
 IMAGES = Group(
@@ -40,8 +51,25 @@ IMAGES = Group(
         *("opensuse-cloud", "rhel-cloud", "rocky-linux-cloud", "suse-cloud", "ubuntu-os-cloud"),
     ),
 )
-REGIONS = Group("regions", "regions", ("",), "table(name,status,zones.basename():label=ZONES)")
-ZONES = Group("zones", "zones", ("",), "table(name,region.basename(),status)")
+REGIONS = Group(
+    "regions",
+    "regions",
+    ("",),
+    # The lab's regions have no quotas: these columns stay empty, as gcloud's do then.
+    "table(name,quotas.metric.CPUS.quota():label=CPUS,"
+    "quotas.metric.DISKS_TOTAL_GB.quota():label=DISKS_GB,"
+    "quotas.metric.IN_USE_ADDRESSES.quota():label=ADDRESSES,"
+    "quotas.metric.STATIC_ADDRESSES.quota():label=RESERVED_ADDRESSES,"
+    "status():label=STATUS,deprecated.deleted:label=TURNDOWN_DATE)",
+)
+ZONES = Group(
+    "zones",
+    "zones",
+    ("",),
+    "table(name,region.basename(),status():label=STATUS,"
+    "maintenanceWindows.next_maintenance():label=NEXT_MAINTENANCE,"
+    "deprecated.deleted:label=TURNDOWN_DATE)",
+)
 
 
 def _create_addresses(session: Session, args: argparse.Namespace) -> Answer:
@@ -54,7 +82,10 @@ def _create_addresses(session: Session, args: argparse.Namespace) -> Answer:
         body = filled(
             name=name,
             address=given[index] if given else None,
-            addressType="INTERNAL" if args.subnet else None,
+            addressType="INTERNAL" if args.subnet or args.network else None,
+            network=args.network and network_link(args.network),
+            networkTier=args.network_tier,
+            ipVersion=args.ip_version,
             purpose=args.purpose and args.purpose.upper().replace("-", "_"),
             description=args.description,
         )
@@ -94,6 +125,9 @@ COMMANDS = [
             *places(ADDRESSES),
             listed("--addresses"),
             text("--subnet"),
+            text("--network"),
+            enum("--network-tier", *TIERS),
+            enum("--ip-version", "IPV4", "IPV6"),
             choice("--purpose", "gce_endpoint", "shared-loadbalancer-vip"),
             text("--description"),
         ),

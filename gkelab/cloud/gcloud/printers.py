@@ -1,4 +1,4 @@
-"""--format: resources as json, yaml, csv, values, or a table."""
+"""--format: resources as json, yaml, csv, values, lines of keys and values, or a table."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import yaml
 
-from gkelab.cloud.gcloud.keys import FormatError, Key, parse_keys
+from gkelab.cloud.gcloud.keys import FormatError, Key, parse_keys, split
+from gkelab.cloud.gcloud.tables import Table
 
 Body = Mapping[str, Any]
 # One resource, or a list of them.
@@ -22,7 +23,15 @@ Resource = TypeVar("Resource", bound=Body)
 _FORMAT = re.compile(
     r"(?P<name>[a-z]+)(?:\[(?P<attributes>[^\]]*)\])?(?:\((?P<keys>.*)\))?", re.DOTALL
 )
-_FLAGS = ("no-heading", "box", "all-box", "no-pad")
+# What may stand in a printer's brackets.
+_FLAGS = {
+    "csv": ("no-heading", "separator="),
+    "flattened": ("no-pad", "separator="),
+    "get": ("separator=",),
+    "table": ("no-heading", "box", "all-box", "title="),
+    "text": ("no-pad", "separator="),
+    "value": ("separator=",),
+}
 
 
 @dataclass(frozen=True)
@@ -39,9 +48,10 @@ def parse_format(text: str) -> Format:
     found = _FORMAT.fullmatch(text.strip())
     if found is None or found["name"] not in PRINTERS:
         raise FormatError(f"{text!r} is no format; there are {', '.join(PRINTERS)}")
-    flags = tuple(f.strip() for f in (found["attributes"] or "").split(",") if f.strip())
+    flags = tuple(f.strip() for f in split(found["attributes"] or "") if f.strip())
     for flag in flags:
-        if flag.partition("=")[0] not in (*_FLAGS, "separator"):
+        name, sign, _ = flag.partition("=")
+        if f"{name}{sign}" not in _FLAGS.get(found["name"], ()):
             raise FormatError(f"unknown attribute {flag} of {found['name']}")
     keys = parse_keys(found["keys"] or "")
     if not keys and found["name"] in ("table", "csv", "value", "get"):
@@ -115,25 +125,26 @@ def _yaml(resources: Shown, said: Format) -> str:
 
 
 def _rows(resources: Shown, said: Format, separator: str) -> list[list[str]]:
-    keys = [(key, False) for key in said.keys if "sort" in key.attributes]
-    keys.sort(key=lambda pair: pair[0].attributes["sort"])
-    ordered = sort(_each(resources), keys)
+    keys = [key for key in said.keys if "sort" in key.attributes]
+    keys.sort(key=lambda key: key.attributes["sort"])
+    ordered = sort(_each(resources), [(key, "reverse" in key.attributes) for key in keys])
     return [[_cell(key.of(resource), separator) for key in said.keys] for resource in ordered]
 
 
-def _separator(said: Format, usual: str) -> str:
-    given = [flag.partition("=")[2] for flag in said.flags if flag.startswith("separator=")]
+def _option(said: Format, name: str, usual: str) -> str:
+    """What the brackets say of an option, as separator=;."""
+    given = [flag.partition("=")[2] for flag in said.flags if flag.startswith(f"{name}=")]
     return given[0].strip("\"'") if given else usual
 
 
 def _value(resources: Shown, said: Format) -> str:
     rows = _rows(resources, said, ";")
-    return "\n".join(_separator(said, "\t").join(row) for row in rows)
+    return "\n".join(_option(said, "separator", "\t").join(row) for row in rows)
 
 
 def _csv(resources: Shown, said: Format) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, delimiter=_separator(said, ","), lineterminator="\n")
+    writer = csv.writer(out, delimiter=_option(said, "separator", ","), lineterminator="\n")
     if "no-heading" not in said.flags:
         writer.writerow([key.attributes.get("label") or _name(key) for key in said.keys])
     writer.writerows(_rows(resources, said, ";"))
@@ -147,16 +158,52 @@ def _name(key: Key) -> str:
 
 def _table(resources: Shown, said: Format) -> str:
     rows = _rows(resources, said, ",")
-    if not rows:
-        return ""
-    if "no-heading" not in said.flags:
-        rows.insert(0, [key.label for key in said.keys])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(said.keys))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+    shown = [
+        column
+        for column, key in enumerate(said.keys)
+        if "optional" not in key.attributes or any(row[column] for row in rows)
     ]
+    keys = [said.keys[column] for column in shown]
+    return Table(
+        [[row[column] for column in shown] for row in rows],
+        () if "no-heading" in said.flags else [key.label for key in keys],
+        [key.attributes.get("align", "left") for key in keys],
+        _option(said, "title", ""),
+        next((flag for flag in ("all-box", "box") if flag in said.flags), ""),
+    ).draw()
+
+
+def _flattened(resources: Shown, said: Format) -> str:
+    labels = {_dotted(key): key.label.lower() for key in said.keys}
+    sign, lines = _option(said, "separator", ": "), []
+    for resource in _each(resources):
+        found = [(labels.get(name, name), value) for name, value in _leaves(_data(resource, said))]
+        width = 0 if "no-pad" in said.flags else max((len(name) for name, _ in found), default=0)
+        lines += [] if isinstance(resources, Mapping) else ["---"]
+        lines += [f"{name}{sign}{' ' * (width - len(name))}{_line(v)}" for name, v in found]
     return "\n".join(lines)
+
+
+def _dotted(key: Key) -> str:
+    return ".".join(step for step in key.path if isinstance(step, str))
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The plain values in a resource, and what is empty, each with its whole name."""
+    if isinstance(value, Mapping) and value:
+        for key, item in sorted(value.items()):
+            yield from _leaves(item, f"{name}.{key}" if name else key)
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{name}[{index}]")
+    elif value is not None:
+        yield name, value
+
+
+def _line(value: Any) -> str:
+    """A value on one line, in quotes where its spaces would be lost."""
+    text = str(value)
+    return json.dumps(text) if "\n" in text or text != text.strip() else text
 
 
 def _none(resources: Shown, said: Format) -> str:
@@ -165,11 +212,14 @@ def _none(resources: Shown, said: Format) -> str:
 
 PRINTERS: dict[str, Callable[[Shown, Format], str]] = {
     "csv": _csv,
+    "default": _yaml,
+    "flattened": _flattened,
     "get": _value,
     "json": _json,
     "none": _none,
     "disable": _none,
     "table": _table,
+    "text": _flattened,
     "value": _value,
     "yaml": _yaml,
 }

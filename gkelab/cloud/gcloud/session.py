@@ -16,14 +16,16 @@ LINK = "https://www.googleapis.com/compute/v1/projects"
 
 @dataclass(frozen=True)
 class Group:
-    """A kind of resource as gcloud has it: its words, where it is, what its list shows, and the
-    public projects whose own are listed beside the project's."""
+    """A kind of resource as gcloud has it: its words, where it is, what its list shows, the
+    public projects whose own are listed beside the project's, and the fields by which its list
+    has flags."""
 
     words: str
     collection: str
     sorts: tuple[str, ...]
     table: str
     public: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
 
     @property
     def noun(self) -> str:
@@ -33,20 +35,23 @@ class Group:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command shows: resources, and the format unless --format says another."""
+    """What a command shows: resources, and the format unless --format says another. `listed`
+    are those that the flags for lists have chosen already."""
 
     resources: Any = ()
     format: str = "none"
+    listed: bool = False
 
 
 @dataclass(frozen=True)
 class Session:
-    """A command's surroundings: the cloud, the region and zone that are usual, and the lines to
-    tell (on standard error)."""
+    """A command's surroundings: the cloud, the region and zone that are usual, whether it waits
+    for what it begins, and the lines to tell (on standard error)."""
 
     cloud: Cloud
     region: str = ""
     zone: str = ""
+    asynchronous: bool = False
     told: list[str] = field(default_factory=list)
 
     def tell(self, line: str) -> None:

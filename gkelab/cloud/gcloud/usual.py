@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gkelab.cloud.asking import resource
 from gkelab.cloud.client import Body
 from gkelab.cloud.gcloud.filters import predicate
-from gkelab.cloud.gcloud.flags import Flag, listed, number, once, text
-from gkelab.cloud.gcloud.keys import parse_key
-from gkelab.cloud.gcloud.printers import sort
+from gkelab.cloud.gcloud.flags import Flag, listed, once, text
+from gkelab.cloud.gcloud.listing import CHOOSING, chosen
 from gkelab.cloud.gcloud.session import Answer, Group, Session, scope_of
 
 Run = Callable[[Session, argparse.Namespace], Answer]
 
 NAME = Flag("name", {"metavar": "NAME"})
 NAMES = Flag("names", {"metavar": "NAME", "nargs": "+"})
+# For commands that gcloud has it for, and no others.
+ASYNC = Flag("--async", {"action": "store_true", "dest": "async_", "help": "do not wait"})
 PLACES = {
     "regions": text("--region", "the region"),
     "zones": text("--zone", "the zone"),
@@ -27,12 +29,14 @@ PLACES = {
 
 @dataclass(frozen=True)
 class Command:
-    """A command: its words after `compute`, what it does, its flags."""
+    """A command: its words after `compute`, what it does, its flags, and what it has in the
+    place of flags that others have."""
 
     words: str
     help: str
     run: Run
     flags: tuple[Flag, ...] = ()
+    fixed: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
 def places(group: Group) -> tuple[Flag, ...]:
@@ -47,14 +51,8 @@ def usual(group: Group, *verbs: str) -> list[Command]:
 
 
 def _list(group: Group) -> Command:
-    flags = [
-        text("--filter", "which of them, as in: name=web* AND priority>100"),
-        number("--limit", "at most so many"),
-        listed("--sort-by", "keys to sort by; ~KEY downwards"),
-        once("--uri", "links alone"),
-        number("--page-size", "taken, and of no account here"),
-        text("--regexp", "names that match, as a whole"),
-    ]
+    flags = [*CHOOSING, once("--uri", "links alone"), text("--regexp", "names that match")]
+    flags += [text(f"--{name}", "what is in this one alone") for name in group.by]
     if group.public:
         flags.append(once("--no-standard-images", "the project's own alone"))
     if "regions" in group.sorts or "zones" in group.sorts:
@@ -66,19 +64,14 @@ def _list(group: Group) -> Command:
     def run(session: Session, args: argparse.Namespace) -> Answer:
         found = [shown(body) for body in _found(session, group, args)]
         found = [body for body in found if _in_places(body, group, args)]
-        if args.filter:
-            meant = predicate(args.filter)
-            found = [body for body in found if meant(body)]
+        for name in group.by:
+            wanted = (getattr(args, name) or "").rpartition("/")[2]
+            found = [b for b in found if wanted in ("", str(b.get(name)).rpartition("/")[2])]
         if args.regexp:
             meant = predicate(f'name~"^({args.regexp})$"')
             found = [body for body in found if meant(body)]
-        keys = [
-            (parse_key(key.removeprefix("~")), key.startswith("~")) for key in args.sort_by or ()
-        ]
-        found = sort(found, keys or [(parse_key("name"), False)])[: args.limit]
-        if args.uri:
-            return Answer(found, "value(selfLink)")
-        return Answer(found, group.table)
+        found = chosen(found, args, ["name"])
+        return Answer(found, "value(selfLink)" if args.uri else group.table, listed=True)
 
     return Command(f"{group.words} list", f"list {group.words}", run, tuple(flags))
 
@@ -127,18 +120,34 @@ def _delete(group: Group) -> Command:
 
 
 def insert(session: Session, group: Group, scope: str, body: Body) -> Body:
-    """Make a resource and say so; as it then is."""
-    session.cloud.insert(group.collection, scope, body)
-    session.tell(f"Created [{session.link(group.collection, scope, body['name'])}].")
-    return shown(session.cloud.get(group.collection, scope, body["name"]))
+    """Make a resource and say so; as it then is. The operation, unless it is waited for."""
+    cloud, collection, name = session.cloud, group.collection, body["name"]
+    if session.asynchronous:
+        operation = cloud.call("insert_unary", collection, scope, {resource(collection): body})
+        _tell_begun(session, f"{group.noun.title()} creation in progress for [{name}]:", operation)
+        return operation
+    cloud.insert(collection, scope, body)
+    session.tell(f"Created [{session.link(collection, scope, name)}].")
+    return shown(cloud.get(collection, scope, name))
 
 
 def update(session: Session, method: str, group: Group, scope: str, said: dict[str, Any]) -> Answer:
     """Call a method that changes a resource, and say so."""
+    if session.asynchronous:
+        operation = session.cloud.call(f"{method}_unary", group.collection, scope, said)
+        _tell_begun(session, f"{method.title()} {group.noun} in progress for", operation)
+        return Answer([operation])
     session.cloud.write(method, group.collection, scope, said)
     name = next(iter(said.values()))
     session.tell(f"Updated [{session.link(group.collection, scope, name)}].")
     return Answer()
+
+
+def _tell_begun(session: Session, what: str, operation: Body) -> None:
+    """Tell of an operation that nobody waits for."""
+    session.tell(f"{what} [{operation['selfLink']}]")
+    hint = "Use [gcloud compute operations describe URI] command to check the status of the"
+    session.tell(f"{hint} operation(s).")
 
 
 def shown(body: Body) -> Body:

@@ -1,12 +1,10 @@
-"""gcloud's commands for networks, subnets and routes."""
+"""gcloud's commands for networks and routes."""
 
 from __future__ import annotations
 
 import argparse
-from ipaddress import IPv4Network
 
-from gkelab.cloud.client import Body
-from gkelab.cloud.gcloud.flags import choice, listed, mapping, merged, number, once, switch, text
+from gkelab.cloud.gcloud.flags import choice, listed, number, once, text
 from gkelab.cloud.gcloud.session import Answer, Group, Session
 from gkelab.cloud.gcloud.usual import (
     NAME,
@@ -14,7 +12,6 @@ from gkelab.cloud.gcloud.usual import (
     filled,
     insert,
     network_link,
-    places,
     update,
     usual,
 )
@@ -27,13 +24,6 @@ NETWORKS = Group(
     "table(name,x_gcloud_subnet_mode:label=SUBNET_MODE,"
     "x_gcloud_bgp_routing_mode:label=BGP_ROUTING_MODE,IPv4Range:label=IPV4_RANGE,"
     "gatewayIPv4:label=GATEWAY_IPV4)",
-)
-SUBNETS = Group(
-    "networks subnets",
-    "subnetworks",
-    ("regions",),
-    "table(name,region.basename(),network.basename(),ipCidrRange:label=RANGE,stackType,"
-    "secondaryIpRanges.rangeName.list():label=SECONDARY_RANGES)",
 )
 ROUTES = Group(
     "routes",
@@ -62,63 +52,9 @@ def _update_network(session: Session, args: argparse.Namespace) -> Answer:
     mode = args.bgp_routing_mode
     body = filled(mtu=args.mtu, routingConfig=filled(routingMode=mode and mode.upper()))
     if body:
-        return _patch(session, NETWORKS, "global", args.name, body)
+        said = {"network": args.name, "networkResource": body}
+        return update(session, "patch", NETWORKS, "global", said)
     return Answer()
-
-
-def _patch(session: Session, group: Group, scope: str, name: str, body: Body) -> Answer:
-    one = group.collection.removesuffix("s")
-    return update(session, "patch", group, scope, {one: name, f"{one}Resource": body})
-
-
-def _secondary(given: dict[str, str]) -> list[Body]:
-    return [{"rangeName": name, "ipCidrRange": network} for name, network in given.items()]
-
-
-def _create_subnet(session: Session, args: argparse.Namespace) -> Answer:
-    scope = session.new_scope(SUBNETS, args, args.name)
-    body = filled(
-        name=args.name,
-        network=network_link(args.network),
-        ipCidrRange=args.range,
-        description=args.description,
-        secondaryIpRanges=_secondary(merged(args.secondary_range)),
-        privateIpGoogleAccess=args.enable_private_ip_google_access,
-    )
-    return Answer([insert(session, SUBNETS, scope, body)], SUBNETS.table)
-
-
-def _update_subnet(session: Session, args: argparse.Namespace) -> Answer:
-    scope, current = session.current(SUBNETS, args)
-    access = args.enable_private_ip_google_access
-    if access is not None:
-        field = "subnetworksSetPrivateIpGoogleAccessRequestResource"
-        said = {"subnetwork": args.name, field: {"privateIpGoogleAccess": access}}
-        update(session, "set_private_ip_google_access", SUBNETS, scope, said)
-        current = session.cloud.get(SUBNETS.collection, scope, args.name)
-    had = {item["rangeName"]: item for item in current.get("secondaryIpRanges", [])}
-    gone = args.remove_secondary_ranges or []
-    for name in gone:
-        if name not in had:
-            raise LabError(f"Subnetwork does not have a range {name}, only {sorted(had)}")
-    ranges = [item for name, item in had.items() if name not in gone]
-    ranges += _secondary(merged(args.add_secondary_ranges))
-    if gone or args.add_secondary_ranges:
-        body = {"fingerprint": current["fingerprint"], "secondaryIpRanges": ranges}
-        return _patch(session, SUBNETS, scope, args.name, body)
-    return Answer()
-
-
-def _expand_subnet(session: Session, args: argparse.Namespace) -> Answer:
-    scope, current = session.current(SUBNETS, args)
-    network = IPv4Network(current["ipCidrRange"])
-    if not 0 <= args.prefix_length <= network.prefixlen:
-        raise LabError(f"Prefix length {args.prefix_length} is not shorter than that of {network}")
-    wider = str(network.supernet(new_prefix=args.prefix_length))
-    session.tell(f"The IP range of subnetwork [{args.name}] goes from {network} to {wider}.")
-    field = "subnetworksExpandIpCidrRangeRequestResource"
-    said = {"subnetwork": args.name, field: {"ipCidrRange": wider}}
-    return update(session, "expand_ip_cidr_range", SUBNETS, scope, said)
 
 
 def _create_route(session: Session, args: argparse.Namespace) -> Answer:
@@ -143,7 +79,6 @@ def _create_route(session: Session, args: argparse.Namespace) -> Answer:
 
 _DESCRIPTION = text("--description", "what it is for")
 _ROUTING = choice("--bgp-routing-mode", "regional", "global")
-_PRIVATE = switch("--enable-private-ip-google-access")
 _NETWORK = text("--network", "the network", default="default")
 COMMANDS = [
     *usual(NETWORKS, "list", "describe", "delete"),
@@ -164,39 +99,6 @@ COMMANDS = [
         "change a network",
         _update_network,
         (NAME, _ROUTING, number("--mtu"), once("--switch-to-custom-subnet-mode")),
-    ),
-    *usual(SUBNETS, "list", "describe", "delete"),
-    Command(
-        "networks subnets create",
-        "make a subnet",
-        _create_subnet,
-        (
-            NAME,
-            *places(SUBNETS),
-            text("--network", required=True),
-            text("--range", required=True),
-            mapping("--secondary-range", "NAME=RANGE,..."),
-            _PRIVATE,
-            _DESCRIPTION,
-        ),
-    ),
-    Command(
-        "networks subnets update",
-        "change a subnet",
-        _update_subnet,
-        (
-            NAME,
-            *places(SUBNETS),
-            mapping("--add-secondary-ranges"),
-            listed("--remove-secondary-ranges"),
-            _PRIVATE,
-        ),
-    ),
-    Command(
-        "networks subnets expand-ip-range",
-        "give a subnet a larger primary range",
-        _expand_subnet,
-        (NAME, *places(SUBNETS), number("--prefix-length", required=True)),
     ),
     *usual(ROUTES, "list", "describe", "delete"),
     Command(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import shlex
 from collections.abc import Iterator
 
 import pytest
 
 from gkelab.cloud.client import Cloud
+from gkelab.cloud.gcloud.main import Defaults, run
 from tests.unit.cloud import servers
+from tests.unit.cloud.gclouds import Gcloud, Said
 from tests.unit.cloud.servers import Google, Http, Running
 
 
@@ -45,3 +49,13 @@ def http(server: Running, session: Http) -> Http:
 def cloud(server: Running) -> Cloud:
     server.fresh()
     return Cloud(server.endpoint, servers.PROJECT)
+
+
+@pytest.fixture
+def gcloud(cloud: Cloud) -> Gcloud:
+    def call(line: str, region: str = "", zone: str = "") -> Said:
+        out, err = io.StringIO(), io.StringIO()
+        code = run(shlex.split(line), cloud, Defaults(region, zone), out, err)
+        return Said(code, out.getvalue(), err.getvalue())
+
+    return call

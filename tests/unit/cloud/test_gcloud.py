@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -17,55 +13,10 @@ from gkelab.cloud import place
 from gkelab.cloud.api.kinds.images import FAMILIES
 from gkelab.cloud.client import Cloud
 from gkelab.cloud.gcloud import where
-from gkelab.cloud.gcloud.main import COMMANDS, Defaults, run
+from gkelab.cloud.gcloud.main import COMMANDS
 from gkelab.errors import LabError
+from tests.unit.cloud.gclouds import LINK, NET, SUBNET, VM, Gcloud, described, good
 from tests.unit.cloud.servers import PROJECT
-
-LINK = f"https://www.googleapis.com/compute/v1/projects/{PROJECT}"
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command came to: its status, and both streams."""
-
-    code: int
-    out: str
-    err: str
-
-
-Gcloud = Callable[..., Said]
-
-
-@pytest.fixture
-def gcloud(cloud: Cloud) -> Gcloud:
-    def call(line: str, region: str = "", zone: str = "") -> Said:
-        out, err = io.StringIO(), io.StringIO()
-        code = run(shlex.split(line), cloud, Defaults(region, zone), out, err)
-        return Said(code, out.getvalue(), err.getvalue())
-
-    return call
-
-
-def good(gcloud: Gcloud, *lines: str) -> str:
-    """What the last of some commands showed; all of them must be fine."""
-    said = Said(1, "", "no command")
-    for line in lines:
-        said = gcloud(line)
-        assert said.code == 0, f"{line}: {said.err}"
-    return said.out
-
-
-NET = "compute networks create net --subnet-mode=custom"
-SUBNET = (
-    "compute networks subnets create us --network=net --region=us-central1 --range=10.128.0.0/20"
-    " --secondary-range=pods=10.4.0.0/20,services=10.5.0.0/25"
-)
-VM = "compute instances create vm --zone=us-central1-a --subnet=us --no-address --tags=a,b"
-
-
-def described(gcloud: Gcloud, words: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(good(gcloud, f"compute {words}"))
-    return found
 
 
 def test_networks(gcloud: Gcloud) -> None:
@@ -310,11 +261,11 @@ def test_operations_and_places(gcloud: Gcloud) -> None:
 def test_machine_types(gcloud: Gcloud) -> None:
     words = "compute machine-types list --zones=us-east1-b,us-east1-c"
     assert good(gcloud, f"{words} --filter=name~^e2-m --sort-by=zone,memoryMb") == (
-        "NAME       ZONE        CPUS  MEMORY_MB  DEPRECATED\n"
-        "e2-micro   us-east1-b  2     1024\n"
-        "e2-medium  us-east1-b  2     4096\n"
-        "e2-micro   us-east1-c  2     1024\n"
-        "e2-medium  us-east1-c  2     4096\n"
+        "NAME       ZONE        CPUS  MEMORY_GB  DEPRECATED\n"
+        "e2-micro   us-east1-b  2     1.00\n"
+        "e2-medium  us-east1-b  2     4.00\n"
+        "e2-micro   us-east1-c  2     1.00\n"
+        "e2-medium  us-east1-c  2     4.00\n"
     )
     said = "machine-types describe custom-2-4096 --zone=us-east1-b"
     assert described(gcloud, said)["memoryMb"] == 4096
@@ -376,13 +327,13 @@ def test_formats(gcloud: Gcloud) -> None:
     shown = {
         "value(name,targetTags)": "a\tx;y\nb\t\n",
         "value(targetTags.list())": "x,y\n\n",
-        "value(targetTags.join(separator=/))": "x/y\n\n",
+        "value(targetTags.join())": "x/y\n\n",
         "value(targetTags.len(),disabled.yesno(yes=Y,no=N))": "2\tN\n0\tN\n",
         "value(allowed[0].IPProtocol.upper(),allowed[].ports)": "TCP\t80\nICMP\t\n",
         "value[separator=-](name,priority)": "a-1\nb-2\n",
         "csv(name,priority:label=P)": "name,P\na,1\nb,2\n",
         "csv[no-heading](name,targetTags)": "a,x;y\nb,\n",
-        "table(name:sort=1:reverse,priority:label=HOW)": "NAME  HOW\na     1\nb     2\n",
+        "table(name:sort=1:reverse,priority:label=HOW)": "NAME  HOW\nb     2\na     1\n",
         "table[no-heading](name)": "a\nb\n",
         "table(network.segment(-2),network.scope())": (
             "NETWORK   NETWORK\nnetworks  net\nnetworks  net\n"
@@ -467,7 +418,13 @@ WRONG = {
     "compute instances create a --labels=x": "Bad syntax for dict arg: [x]",
     "compute instances create a --aliases=:x": "received [:x]",
     "compute instances create a --network-interface=subnet": "received [subnet]",
-    "compute instances create a --network-interface=nic-type=x": "received [nic-type=x]",
+    "compute instances create a --network-interface=nic-type=x": "VIRTIO_NET; received [x]",
+    "compute instances create a --network-interface=vlan=7": "received [vlan=7]",
+    "compute instances create a --boot-disk-size=20parsecs": "received [20parsecs]",
+    "compute instances create a --maintenance-policy=perhaps": "invalid choice: 'PERHAPS'",
+    "compute instances create a --local-ssd=size=375": "arguments: --local-ssd=size=375",
+    "compute networks create a --async": "unrecognized arguments: --async",
+    "compute networks list --flatten=name.upper()": "--flatten=name.upper(): it is no key",
 }
 
 
