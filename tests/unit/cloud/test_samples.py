@@ -119,6 +119,40 @@ def test_a_subnet_and_addresses_of_its_own(lab: Google) -> None:
 
 
 @pytest.mark.parametrize(
+    ("zone", "network"),
+    [
+        ("europe-central2-b", "10.186.0.0/20"),
+        ("europe-west1-c", "10.132.0.0/20"),
+        ("europe-west2-a", "10.154.0.0/20"),
+        ("australia-southeast1-a", "10.152.0.0/20"),
+    ],
+)
+def test_an_instance_in_a_region_of_which_nobody_spoke(
+    lab: Google, zone: str, network: str
+) -> None:
+    """Samples use regions as they like: Google's default network has a subnet in each."""
+    instance = compute_v1.Instance(
+        name="vm",
+        machine_type=f"zones/{zone}/machineTypes/e2-micro",
+        network_interfaces=[compute_v1.NetworkInterface(name="default")],
+    )
+    finish(lab.instances.insert(project=PROJECT, zone=zone, instance_resource=instance))
+    region = zone.rpartition("-")[0]
+    (nic,) = lab.instances.get(project=PROJECT, zone=zone, instance="vm").network_interfaces
+    assert nic.subnetwork == f"{ROOT}/regions/{region}/subnetworks/default"
+    subnet = lab.subnetworks.get(project=PROJECT, region=region, subnetwork="default")
+    assert subnet.ip_cidr_range == network
+    finish(lab.instances.delete(project=PROJECT, zone=zone, instance="vm"))
+
+
+def test_no_instance_is_where_there_is_no_zone(lab: Google) -> None:
+    with pytest.raises(exceptions.BadRequest, match="Unknown zone"):
+        lab.instances.insert(
+            project=PROJECT, zone="atlantis-west1-a", instance_resource={"name": "vm"}
+        )
+
+
+@pytest.mark.parametrize(
     ("fields", "field", "value"),
     [
         ({"hostname": "host.domain.com"}, "hostname", "host.domain.com"),

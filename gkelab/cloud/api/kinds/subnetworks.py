@@ -13,6 +13,7 @@ from gkelab.cloud.api.kinds.base import (
     Action,
     Kind,
     Query,
+    add,
     check_name,
     linked,
     refuse_in_use,
@@ -245,3 +246,10 @@ KIND = Kind(
         "setPrivateIpGoogleAccess": Action(_set_access, message(bools="privateIpGoogleAccess")),
     },
 )
+
+
+def add_auto(write: Write, network: Body, region: str) -> Body:
+    """Make the subnet that auto mode gives a network in a region; ComputeError when it cannot
+    be."""
+    wanted = {"network": network["selfLink"], "ipCidrRange": str(places.auto_range(region))}
+    return add(write, KIND, Ref(KIND.collection, f"regions/{region}", network["name"]), wanted)
