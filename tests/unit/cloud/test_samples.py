@@ -375,6 +375,23 @@ def test_operations(lab: Google) -> None:
     assert list(lab.zone_operations.list(preempted)) == []
 
 
+def test_a_request_of_an_id_that_was_used(lab: Google) -> None:
+    """As the sample does with disks: the second one is not done, and is no error."""
+    requests = [
+        compute_v1.InsertFirewallRequest(
+            project=PROJECT,
+            request_id="9f1b4a5e-5d7c-4a5b-8a53-0a37e0f6d4b1",
+            firewall_resource={"name": name, "allowed": [{"I_p_protocol": "tcp"}]},
+        )
+        for name in ("first", "second")
+    ]
+    first, second = (lab.firewalls.insert(request) for request in requests)
+    finish(first)
+    finish(second)
+    assert first.name == second.name
+    assert [rule.name for rule in lab.firewalls.list(project=PROJECT)] == ["first"]
+
+
 def test_places(lab: Google) -> None:
     assert lab.projects.get(project=PROJECT).name == PROJECT
     zones = [zone.name for zone in lab.zones.list(project=PROJECT)]
