@@ -156,6 +156,7 @@ def test_no_instance_is_where_there_is_no_zone(lab: Google) -> None:
     ("fields", "field", "value"),
     [
         ({"hostname": "host.domain.com"}, "hostname", "host.domain.com"),
+        ({"hostname": "instance.512.hostname"}, "hostname", "instance.512.hostname"),
         ({"deletion_protection": True}, "deletion_protection", True),
         ({"scheduling": {"preemptible": True}}, "scheduling.preemptible", True),
         (

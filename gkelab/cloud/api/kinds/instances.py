@@ -7,7 +7,7 @@ from gkelab.cloud.api.fields import Body, ListOf, MapOf, check, message
 from gkelab.cloud.api.kinds import disks, interfaces, machine_types
 from gkelab.cloud.api.kinds import instance_actions as act
 from gkelab.cloud.api.kinds.base import Action, Kind, Question, check_name, now
-from gkelab.cloud.api.links import NAME, Ref, last
+from gkelab.cloud.api.links import Ref, last
 from gkelab.cloud.api.store import Write
 
 MESSAGE = message(
@@ -40,8 +40,10 @@ SCHEDULING = {
 }
 
 
-# Labels of RFC 1035 with dots between them (docs compute/docs/instances/custom-hostname-vm).
-HOSTNAME = rf"{NAME}(?:\.{NAME})*"
+# Labels with dots between them (docs compute/docs/instances/custom-hostname-vm), which may begin
+# with digits, as RFC 1123 has them: Google's own samples name a VM instance.512.hostname.
+_LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+HOSTNAME = rf"{_LABEL}(?:\.{_LABEL})*"
 # The kernel's limit, under which a container's is; Compute's is 253.
 LONGEST_HOSTNAME = 64
 
