@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gkelab.cloud.api import errors, operations
@@ -136,6 +136,8 @@ class Service(Reader):
         self._store.forget(Ref("operations", scope, body["name"]))
 
     def _put(self, job: _Job, kind: Kind, ref: Ref, old: Body, own: Body) -> Body:
+        # What was renamed has another place.
+        ref = replace(ref, name=own.get("name", ref.name))
         new = compose(kind, ref, self.project, own, old)
         job.write.put(ref, new)
         kind.follow(job.write, ref, old, new)

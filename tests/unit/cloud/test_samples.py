@@ -404,7 +404,6 @@ def test_places(lab: Google) -> None:
 @pytest.mark.parametrize(
     ("client", "method", "said"),
     [
-        ("instances", "get_serial_port_output", VM),
         ("instance_templates", "list", {"project": PROJECT}),
         ("disks", "list", IN_ZONE),
         ("snapshots", "list", {"project": PROJECT}),

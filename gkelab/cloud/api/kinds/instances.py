@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from gkelab.cloud.api import errors
 from gkelab.cloud.api.fields import Body, ListOf, MapOf, check, message
-from gkelab.cloud.api.kinds import disks, interfaces, machine_types
+from gkelab.cloud.api.kinds import (
+    disks,
+    instance_settings,
+    interfaces,
+    machine_types,
+    permissions,
+)
 from gkelab.cloud.api.kinds import instance_actions as act
 from gkelab.cloud.api.kinds.base import Action, Kind, Question, check_name, now
 from gkelab.cloud.api.links import Ref, last
@@ -153,6 +159,12 @@ KIND = Kind(
         "updateNetworkInterface": Action(act.update_interface, interfaces.NIC, "PATCH"),
         "addAccessConfig": Action(act.add_access, interfaces.ACCESS),
         "deleteAccessConfig": Action(act.delete_access),
+        "updateAccessConfig": Action(act.update_access, interfaces.ACCESS),
+        **instance_settings.ACTIONS,
     },
-    questions={"getEffectiveFirewalls": Question(act.effective_firewalls)},
+    questions={
+        "getEffectiveFirewalls": Question(act.effective_firewalls),
+        **instance_settings.QUESTIONS,
+        **permissions.TEST,
+    },
 )

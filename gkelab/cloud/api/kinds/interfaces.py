@@ -231,13 +231,18 @@ def _alias(
     return network
 
 
-def make_access(write: Write, ref: Ref, config: Body, path: str, siblings: list[Body]) -> Body:
-    """An external address of an interface: a reserved one, or one of its own."""
+def make_access(
+    write: Write, ref: Ref, config: Body, path: str, siblings: list[Body], *, had: str = ""
+) -> Body:
+    """An external address of an interface: a reserved one, one of its own, or that which it had
+    before."""
     if config.get("type", "ONE_TO_ONE_NAT") != "ONE_TO_ONE_NAT":
         raise errors.invalid(f"{path}.type", config["type"], "Must be ONE_TO_ONE_NAT.")
     scope = f"regions/{region_of(last(ref.scope))}"
     kept = [c["natIP"] for nic in siblings for c in nic.get("accessConfigs", [])]
-    if config.get("natIP"):
+    if had and config.get("natIP") == had:
+        address = had
+    elif config.get("natIP"):
         address = external.reserved(write, scope, config["natIP"], f"{path}.natIP", kept)
     else:
         address = external.free(write, write.settings.external, kept)
@@ -246,5 +251,5 @@ def make_access(write: Write, ref: Ref, config: Body, path: str, siblings: list[
         "type": "ONE_TO_ONE_NAT",
         "name": config.get("name", EXTERNAL_NAME),
         "natIP": address,
-        "networkTier": config.get("networkTier", "PREMIUM"),
+        "networkTier": config.get("networkTier", external.tier(write)),
     }

@@ -120,7 +120,7 @@ def _to_custom(write: Write, ref: Ref, body: Body, _: Body, query: Query) -> Bod
     return {**body, "autoCreateSubnetworks": False}
 
 
-def _effective(view: View, ref: Ref, body: Body, query: Query) -> Body:
+def _effective(view: View, ref: Ref, body: Body, _: Body, query: Query) -> Body:
     rules = (rule for _, rule in _of(view, "firewalls", body))
     return {"firewalls": sorted(rules, key=firewalls.rank)}
 

@@ -1,4 +1,4 @@
-"""Projects, regions and zones: what is there before anybody asks for it.
+"""Regions and zones: what is there before anybody asks for it.
 
 Regions, zones and the ranges of auto mode networks are Google's (docs compute/docs/regions-zones
 and vpc/docs/subnets, "Auto mode IPv4 subnet ranges").
@@ -103,20 +103,6 @@ def _place(kind: str, ref: Ref, project: str, when: str) -> Body:
         "description": ref.name,
         "status": "UP",
         "selfLink": ref.link(project),
-    }
-
-
-def project_body(project: str, created: int) -> Body:
-    """The project itself."""
-    when = datetime.fromtimestamp(created / 1e6, UTC).isoformat(timespec="milliseconds")
-    return {
-        "kind": "compute#project",
-        "id": number_of(project),
-        "creationTimestamp": when,
-        "name": project,
-        "selfLink": f"{BASE}projects/{project}",
-        "defaultNetworkTier": "PREMIUM",
-        "xpnProjectStatus": "UNSPECIFIED_XPN_PROJECT_STATUS",
     }
 
 

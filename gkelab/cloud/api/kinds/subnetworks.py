@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from gkelab import ipam
 from gkelab.cloud.api import errors, ranges
 from gkelab.cloud.api.fields import Body, ListOf, message
-from gkelab.cloud.api.kinds import places, routes
+from gkelab.cloud.api.kinds import permissions, places, routes
 from gkelab.cloud.api.kinds.base import (
     Action,
     Kind,
@@ -245,6 +245,7 @@ KIND = Kind(
         "expandIpCidrRange": Action(_expand, message(strings="ipCidrRange")),
         "setPrivateIpGoogleAccess": Action(_set_access, message(bools="privateIpGoogleAccess")),
     },
+    questions=permissions.TEST,
 )
 
 
