@@ -20,9 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gkelab.cloud.api import errors, masks
+from gkelab.cloud.api import errors, masks, parameters
 from gkelab.cloud.api.fields import Body
-from gkelab.cloud.api.kinds import BATCHES, KINDS, Kind, images, places
+from gkelab.cloud.api.kinds import BATCHES, KINDS, Kind, images, places, projects
 from gkelab.cloud.api.kinds.base import Query
 from gkelab.cloud.api.links import GLOBAL, Ref
 from gkelab.cloud.api.service import Call, Service
@@ -31,18 +31,6 @@ ROOT = "/compute/v1/projects/"
 LARGEST_BODY = 1 << 20
 # How long a realizer's question waits for news, in seconds, and may ask to wait.
 WAIT, LONGEST_WAIT = 30.0, 300.0
-# What a query may say: Google's own for every method, lists, repeated requests, and what methods
-# of instances take. Those for instances.update say what it may do to them, which is nothing here.
-PARAMETERS = frozenset(
-    (
-        *("alt", "fields", "key", "prettyPrint", "quotaUser", "userIp", "userProject", "callback"),
-        *("access_token", "oauth_token", "uploadType", "upload_protocol"),
-        *("filter", "maxResults", "orderBy", "pageToken", "returnPartialSuccess"),
-        *("includeAllScopes", "serviceProjectNumber", "requestId"),
-        *("networkInterface", "accessConfig", "deletionProtection"),
-        *("minimalAction", "mostDisruptiveAllowedAction", "discardLocalSsd"),
-    )
-)
 _LOG = logging.getLogger("gkelab.cloud")
 
 
@@ -108,15 +96,18 @@ class App:
         project, *parts = path.removeprefix(ROOT).split("/")
         if not path.startswith(ROOT) or "" in parts:
             raise errors.ComputeError(404, "notFound", f"There is nothing at {path}.")
-        _refuse_unknown(call.query)
-        if project == self._service.about["id"]:
+        parameters.refuse_unknown(call.query)
+        if project == self._service.number:
             project = self._service.project
         if parts[:2] == [GLOBAL, "images"] and project in (self._service.project, *images.FAMILIES):
             return self._images(method, project, parts[2:], call.query)
         if project != self._service.project:
             raise errors.not_found(f"projects/{project}")
+        about = projects.place(project)
         if not parts:
-            return _only_get(method, "projects", lambda: self._service.about)
+            return _only_get(method, "projects", lambda: self._service.get(projects.KIND, about))
+        if parts[0] in projects.KIND.actions and len(parts) == 1:
+            return self._method(method, parts[0], projects.KIND, about, call)
         if len(parts) < 3 and parts[0] in ("regions", "zones"):
             return self._place(method, parts, call.query)
         if parts[0] == "aggregated" and len(parts) > 1:
@@ -196,21 +187,10 @@ class App:
         action = kind.actions.get(name)
         if action and method == action.method:
             return self._service.act(name, kind, ref, call)
-        if name in kind.questions and method == "GET":
-            return self._service.ask(name, kind, ref, call.query)
+        question = kind.questions.get(name)
+        if question and method == question.method:
+            return self._service.ask(name, kind, ref, call.raw, call.query)
         raise errors.not_served(f"{kind.collection}.{name}")
-
-
-def _refuse_unknown(query: Query) -> None:
-    """A parameter that is not understood is refused: what it asks for would not be done."""
-    for name in query:
-        if name not in PARAMETERS and not name.startswith("$"):
-            raise errors.ComputeError(
-                400,
-                "invalid",
-                f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query '
-                f"parameter. Field '{name}' could not be found in request message.",
-            )
 
 
 def _only_get(method: str, what: str, answer: Callable[[], Body]) -> Body:

@@ -8,8 +8,16 @@ from ipaddress import IPv4Network
 from gkelab import ipam
 from gkelab.cloud.api import errors, ranges
 from gkelab.cloud.api.fields import Body
-from gkelab.cloud.api.links import last, region_of
+from gkelab.cloud.api.links import PROJECTS, Ref, last, region_of
 from gkelab.cloud.api.store import View
+
+USUAL_TIER = "PREMIUM"
+
+
+def tier(view: View) -> str:
+    """The network tier of an address for which none is said: the project's."""
+    project = view.get(Ref(PROJECTS, "", view.project))
+    return str(project["defaultNetworkTier"]) if project else USUAL_TIER
 
 
 def of_instances(view: View) -> Iterator[tuple[str, Body]]:

@@ -8,6 +8,7 @@ from typing import Self
 
 BASE = "https://www.googleapis.com/compute/v1/"
 GLOBAL = "global"
+PROJECTS = "projects"
 # Compute's own, as its errors spell it.
 NAME = r"(?:[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?)"
 
@@ -22,7 +23,7 @@ _PATH = re.compile(
 @dataclass(frozen=True, order=True)
 class Ref:
     """A resource's place. `scope` is global, regions/REGION, zones/ZONE, or empty for regions
-    and zones themselves."""
+    and zones themselves, and for the project."""
 
     collection: str
     scope: str
@@ -30,6 +31,8 @@ class Ref:
 
     def path(self, project: str) -> str:
         """The path from projects/ on."""
+        if self.collection == PROJECTS:
+            return f"{PROJECTS}/{self.name}"
         return "/".join(
             part for part in ("projects", project, self.scope, self.collection, self.name) if part
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from gkelab.cloud.api import errors, operations
-from gkelab.cloud.api.fields import Body
-from gkelab.cloud.api.kinds import KINDS, STORED, Kind, images, places
+from gkelab.cloud.api.fields import Body, check
+from gkelab.cloud.api.kinds import KINDS, STORED, Kind, images, places, projects
 from gkelab.cloud.api.kinds.base import Query
 from gkelab.cloud.api.links import BASE, GLOBAL, Ref
 from gkelab.cloud.api.listing import Item, Paging, aggregated, listed, page
@@ -23,8 +24,13 @@ class Reader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.project = store.project
-        self.about = places.project_body(self.project, store.created)
-        self._fixed = places.fixed(self.project, store.created)
+        about = projects.body(self.project, store.created)
+        self.number = str(about["id"])
+        self._fixed = {
+            **places.fixed(self.project, store.created),
+            projects.KIND.collection: {projects.place(self.project): about},
+        }
+        self._created = str(about["creationTimestamp"])
 
     @property
     def generation(self) -> int:
@@ -55,10 +61,12 @@ class Reader:
         found = page(self._items(kind), Paging.of(query), kind.message.names)
         return aggregated(kind.noun, kind.collection, path, _scopes(kind.scopes), found)
 
-    def ask(self, name: str, kind: Kind, ref: Ref, query: Query) -> Body:
+    def ask(self, name: str, kind: Kind, ref: Ref, raw: Any, query: Query) -> Body:
         """Answer a question about a resource."""
+        question = kind.questions[name]
         ref, body = self._found(kind, ref)
-        return kind.questions[name].run(self._store, ref, body, query)
+        said = check({} if raw is None else raw, question.message, "resource")
+        return question.run(self._store, ref, body, said, query)
 
     def usable(self, query: Query) -> Body:
         """subnetworks.listUsable: the subnets of all regions, in a shape of their own."""
@@ -100,7 +108,7 @@ class Reader:
         raise errors.not_found(Ref(images.KIND.collection, GLOBAL, name).path(project))
 
     def _images(self, project: str) -> Iterable[Item]:
-        return images.items(project, str(self.about["creationTimestamp"]))
+        return images.items(project, self._created)
 
     def operation(self, scope: str, name: str) -> Body:
         """An operation; also by its number."""
@@ -140,7 +148,8 @@ class Reader:
     def _named(self, kind: Kind, ref: Ref) -> Body | None:
         if kind.catalog:
             return kind.catalog.find(self.project, ref)
-        return self._fixed.get(kind.collection, {}).get(ref) or self._store.get(ref)
+        # What is there from the start may have been changed since, as the project may.
+        return self._store.get(ref) or self._fixed.get(kind.collection, {}).get(ref)
 
     def _found(self, kind: Kind, ref: Ref) -> tuple[Ref, Body]:
         """The resource of that name, or of that number, as it is stored."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gkelab.cloud.api import errors, operations
@@ -21,7 +20,7 @@ from gkelab.cloud.api.kinds.base import (
 )
 from gkelab.cloud.api.links import Ref
 from gkelab.cloud.api.reading import Reader
-from gkelab.cloud.api.store import Request, Write
+from gkelab.cloud.api.store import Write
 
 
 @dataclass(frozen=True)
@@ -34,11 +33,11 @@ class Call:
 
 @dataclass(frozen=True)
 class _Job:
-    """A write on its way: its operation's type, what it changes, the request if it has an id."""
+    """A write on its way: its operation's type, what it changes, the request's id ("" if none)."""
 
     verb: str
     write: Write
-    request: Request | None
+    request: str
 
 
 class _Repeated(Exception):
@@ -55,7 +54,7 @@ class Service(Reader):
     def insert(self, kind: Kind, scope: str, call: Call) -> Body:
         """Make a resource."""
         try:
-            job = self._begin("insert", f"{scope}/{kind.collection}", call)
+            job = self._begin("insert", call)
         except _Repeated as before:
             return before.operation
         if not kind.create:
@@ -77,7 +76,7 @@ class Service(Reader):
     def change(self, verb: str, kind: Kind, ref: Ref, call: Call) -> Body:
         """Patch a resource (verb patch: what is said is changed), or update it (all is said)."""
         try:
-            job = self._begin(verb, ref.path(self.project), call)
+            job = self._begin(verb, call)
         except _Repeated as before:
             return before.operation
         if not (kind.change and (kind.patches if verb == "patch" else kind.updates)):
@@ -96,7 +95,7 @@ class Service(Reader):
     def delete(self, kind: Kind, ref: Ref, call: Call) -> Body:
         """Delete a resource that nothing needs."""
         try:
-            job = self._begin("delete", ref.path(self.project), call)
+            job = self._begin("delete", call)
         except _Repeated as before:
             return before.operation
         if not kind.remove:
@@ -110,7 +109,7 @@ class Service(Reader):
     def act(self, name: str, kind: Kind, ref: Ref, call: Call) -> Body:
         """Do to a resource what a method of its own says."""
         try:
-            job = self._begin(name, ref.path(self.project), call)
+            job = self._begin(name, call)
         except _Repeated as before:
             return before.operation
         action = kind.actions[name]
@@ -122,13 +121,12 @@ class Service(Reader):
     def batch(self, batch: Batch, collection: str, scope: str, call: Call) -> Body:
         """Make many resources at once; the operation of them all."""
         try:
-            job = self._begin(batch.name, f"{scope}/{collection}", call)
+            job = self._begin(batch.name, call)
         except _Repeated as before:
             return before.operation
         wanted = check({} if call.raw is None else call.raw, batch.message, "resource")
         made = batch.run(job.write, scope, wanted)
-        request_id = job.request.id if job.request else ""
-        told = operations.of_many(batch.name, scope, self.project, made, request_id)
+        told = operations.of_many(batch.name, scope, self.project, made, job.request)
         self._store.commit(job.write, told, job.request)
         return told[0][1]
 
@@ -138,36 +136,35 @@ class Service(Reader):
         self._store.forget(Ref("operations", scope, body["name"]))
 
     def _put(self, job: _Job, kind: Kind, ref: Ref, old: Body, own: Body) -> Body:
+        # What was renamed has another place.
+        ref = replace(ref, name=own.get("name", ref.name))
         new = compose(kind, ref, self.project, own, old)
         job.write.put(ref, new)
         kind.follow(job.write, ref, old, new)
         return self._commit(job, ref, new)
 
     def _commit(self, job: _Job, ref: Ref, body: Body) -> Body:
-        request_id = job.request.id if job.request else ""
-        operation = operations.done(job.verb, ref, body["id"], self.project, request_id)
+        operation = operations.done(job.verb, ref, body["id"], self.project, job.request)
         self._store.commit(job.write, [operation], job.request)
         return operation[1]
 
-    def _begin(self, verb: str, path: str, call: Call) -> _Job:
-        """A write for a call. Raises _Repeated when the same call was answered before."""
+    def _begin(self, verb: str, call: Call) -> _Job:
+        """A write for a call. Raises _Repeated when its id was answered before, whatever it says
+        now: Compute looks at nothing else (the reference's `requestId`, and Google's samples,
+        test_request_id)."""
         text = call.query.get("requestId", "")
         if not text:
-            return _Job(verb, Write(self._store), None)
+            return _Job(verb, Write(self._store), "")
         try:
             number = uuid.UUID(text)
         except ValueError:
             number = uuid.UUID(int=0)
         if not number.int or len(text) != len(str(number)):
             raise errors.invalid("requestId", text, "Must be a valid UUID, and not zero.")
-        said = {key: value for key, value in call.query.items() if key != "requestId"}
-        request = Request(str(number), json.dumps([verb, path, call.raw, said], sort_keys=True))
-        before = self._store.repeated(request)
-        if before is None:
-            return _Job(verb, Write(self._store), request)
-        if before[0] != request.text:
-            raise errors.invalid("requestId", text, "It was used for another request before.")
-        raise _Repeated(before[1])
+        before = self._store.repeated(str(number))
+        if before is not None:
+            raise _Repeated(before)
+        return _Job(verb, Write(self._store), str(number))
 
 
 def _patched(kind: Kind, old: Body, said: Body, raw: Mapping[str, Any]) -> Body:

@@ -26,7 +26,7 @@ SCHEMA = (
     "CREATE TABLE resources (collection TEXT, scope TEXT, name TEXT, body TEXT NOT NULL,"
     " PRIMARY KEY (collection, scope, name)) WITHOUT ROWID",
     "CREATE TABLE operations (sequence INTEGER PRIMARY KEY, scope TEXT NOT NULL,"
-    " name TEXT NOT NULL UNIQUE, request_id TEXT UNIQUE, request TEXT, body TEXT NOT NULL)",
+    " name TEXT NOT NULL UNIQUE, request_id TEXT UNIQUE, body TEXT NOT NULL)",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 # Compute forgets operations after a while; here the last so many are kept.
@@ -41,14 +41,6 @@ class Settings:
     project: str
     external: tuple[IPv4Network, ...] = ()
     frontend: tuple[IPv4Network, ...] = ()
-
-
-@dataclass(frozen=True)
-class Request:
-    """What makes a request again the same one: the client's id, and all that it asked."""
-
-    id: str
-    text: str
 
 
 class View:
@@ -152,11 +144,9 @@ class Store(View):
         """When the database was made: microseconds since 1970."""
         return int(self._meta("created"))
 
-    def commit(
-        self, write: Write, operations: Sequence[tuple[Ref, Body]], request: Request | None
-    ) -> None:
-        """Make a write and its operations so, all or nothing; the generation goes up by one. A
-        repeated request is answered with the first of them."""
+    def commit(self, write: Write, operations: Sequence[tuple[Ref, Body]], request: str) -> None:
+        """Make a write and its operations so, all or nothing; the generation goes up by one.
+        Another request of the same id ("": it has none) is answered with the first of them."""
         generation = self.generation + 1
         self._database.execute("BEGIN IMMEDIATE")
         try:
@@ -177,7 +167,7 @@ class Store(View):
         self,
         write: Write,
         operations: Sequence[tuple[Ref, Body]],
-        request: Request | None,
+        request: str,
         generation: int,
     ) -> None:
         run = self._database.execute
@@ -187,24 +177,23 @@ class Store(View):
                 run("DELETE FROM resources WHERE (collection, scope, name) = (?, ?, ?)", key)
             else:
                 run("REPLACE INTO resources VALUES (?, ?, ?, ?)", (*key, json.dumps(body)))
-        known = (request.id, request.text) if request else (None, None)
+        known = request or None
         for where, told in operations:
             cursor = run(
-                "INSERT INTO operations (scope, name, request_id, request, body)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (where.scope, where.name, *known, json.dumps(told)),
+                "INSERT INTO operations (scope, name, request_id, body) VALUES (?, ?, ?, ?)",
+                (where.scope, where.name, known, json.dumps(told)),
             )
             oldest = (cursor.lastrowid or 0) - OPERATIONS_KEPT
             run("DELETE FROM operations WHERE sequence <= ?", (oldest,))
-            known = (None, None)
+            known = None
         run("UPDATE meta SET value = ? WHERE key = 'generation'", (generation,))
 
-    def repeated(self, request: Request) -> tuple[str, Body] | None:
-        """What was asked, and the operation answered, under that request's id before."""
+    def repeated(self, request: str) -> Body | None:
+        """The operation that was answered to the request of that id before."""
         row = self._database.execute(
-            "SELECT request, body FROM operations WHERE request_id = ?", (request.id,)
+            "SELECT body FROM operations WHERE request_id = ?", (request,)
         ).fetchone()
-        return (row[0], json.loads(row[1])) if row else None
+        return json.loads(row[0]) if row else None
 
     def operations(self, scope: str | None = None) -> list[tuple[Ref, Body]]:
         """The operations of a scope, or all, oldest first."""

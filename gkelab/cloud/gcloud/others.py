@@ -49,6 +49,7 @@ IMAGES = Group(
     (
         *("almalinux-cloud", "centos-cloud", "cos-cloud", "debian-cloud", "fedora-coreos-cloud"),
         *("opensuse-cloud", "rhel-cloud", "rocky-linux-cloud", "suse-cloud", "ubuntu-os-cloud"),
+        *("windows-cloud", "windows-sql-cloud"),
     ),
 )
 REGIONS = Group(

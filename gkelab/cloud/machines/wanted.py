@@ -77,7 +77,8 @@ def wanted(state: State, lab: str, networks: Mapping[str, SubnetNetwork]) -> Wan
     regions/ on)."""
     found: dict[str, Machine] = {}
     left_out: list[str] = []
-    for instance in state.all("instances"):
+    # Of two of one name the older has it, whatever their zones are called.
+    for instance in sorted(state.all("instances"), key=_age):
         if NODE_LABEL in instance.get("labels", {}):
             continue
         link = _from_zones(instance["selfLink"])
@@ -146,6 +147,10 @@ def subnet_networks(
                 network.name, network.subnets[0], network.bridge, IPv4Address(gateway)
             )
     return found
+
+
+def _age(instance: Body) -> tuple[str, str]:
+    return instance.get("creationTimestamp", ""), instance["selfLink"]
 
 
 def from_regions(link: str) -> str:

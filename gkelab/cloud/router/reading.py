@@ -225,8 +225,7 @@ def _route(body: Body, fabric: Fabric) -> Iterator[StaticRoute | str]:
     if body.get("tags"):
         raise ValueError("a route for some instances alone (tags) is not made real")
     if "nextHopGateway" in body:
-        if fabric.internet and fabric.internet.subnet_of(destination):
-            yield network
+        yield from _to_internet(network, destination, fabric.internet)
         return
     # The router's own interface leads to the internet, whatever a wider route says.
     if destination == EVERYWHERE or (fabric.internet and destination.overlaps(fabric.internet)):
@@ -242,6 +241,16 @@ def _route(body: Body, fabric: Fabric) -> Iterator[StaticRoute | str]:
     yield StaticRoute(
         body["name"], network, destination, int(body["priority"]), nic.address, nic.subnet
     )
+
+
+def _to_internet(
+    network: str, destination: IPv4Network, internet: IPv4Network | None
+) -> Iterator[str]:
+    """The network that a gateway's route leads out of, if there is an internet to lead to."""
+    if internet and not internet.subnet_of(destination):
+        raise ValueError(f"a route to the internet counts only if it holds {internet} whole")
+    if internet:
+        yield network
 
 
 def _of_one_network(routes: Iterable[StaticRoute], problems: list[str]) -> list[StaticRoute]:

@@ -224,6 +224,7 @@ REFUSED: dict[str, list[tuple[Body, str, str]]] = {
         ({"labels": {f"k{i}": "" for i in range(65)}}, "invalid", "At most 64 labels"),
         ({"hostname": "Host"}, "invalid", "'resource.hostname': 'Host'. Must be a match of regex"),
         ({"hostname": "a..b"}, "invalid", "resource.hostname"),
+        ({"hostname": "a.5-.b"}, "invalid", "resource.hostname"),
         ({"hostname": f"{'a' * 60}.example"}, "invalid", "at most 64 characters"),
         (
             {"metadata": {"items": [{"key": "a"}, {"key": "a"}]}},

@@ -111,10 +111,7 @@ def test_what_there_is_not(http: Http, changes: dict[str, Any], field: str, why:
     [
         "POST instances/vm/attachDisk",
         "POST instances/vm/detachDisk",
-        "POST instances/vm/setDiskAutoDelete",
-        "GET instances/vm/serialPort",
         "POST instances/vm/setMachineResources",
-        "POST instances/vm/startWithEncryptionKey",
         "GET disks",
         "GET diskTypes",
         "GET acceleratorTypes",

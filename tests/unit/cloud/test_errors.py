@@ -113,8 +113,10 @@ def test_a_refused_path(http: Http, request_: str, refusal: str, says: str) -> N
 
 def test_a_parameter_that_is_not_known(http: Http) -> None:
     made.base(http)
+    error = http("POST", PLACES["instances"], made.VM, sourceDisk="x")["error"]
+    assert 'Unknown name "sourceDisk"' in error["message"]
     error = http("POST", PLACES["instances"], made.VM, sourceInstanceTemplate="x")["error"]
-    assert 'Unknown name "sourceInstanceTemplate"' in error["message"]
+    assert error["message"].startswith("Invalid value for field 'sourceInstanceTemplate': 'x'.")
     assert http("GET", PLACES["instances"], alt="json", prettyPrint="false", **{"$alt": "json"})
     assert "items" not in http("GET", PLACES["instances"])
 

@@ -25,6 +25,7 @@ def test_lists(google: Google) -> None:
     chosen = {"project": "ubuntu-os-cloud", "max_results": 1, "filter": "family:2404"}
     assert [image.name for image in google.images.list(chosen)] == [
         "ubuntu-2404-lts-amd64-lab",
+        "ubuntu-2404-lts-lab",
         "ubuntu-minimal-2404-lts-amd64-lab",
     ]
     # As samples leave out what is outdated.
@@ -38,12 +39,39 @@ def test_lists(google: Google) -> None:
     [
         ("debian-cloud", "debian-12-v1", "debian-cloud/global/images/debian-12-v1"),
         (PROJECT, "mine", f"{PROJECT}/global/images/mine"),
-        ("windows-cloud", "windows-2022-lab", "windows-cloud"),
+        ("windows-cloud", "windows-2022-dc", "windows-cloud/global/images/windows-2022-dc"),
+        ("mac-cloud", "mac-lab", "mac-cloud"),
     ],
 )
 def test_one_that_is_not(google: Google, project: str, name: str, missing: str) -> None:
     with pytest.raises(exceptions.NotFound, match=f"'projects/{missing}' was not found"):
         google.images.get(project=project, image=name)
+
+
+@pytest.mark.parametrize(
+    ("project", "family"),
+    [
+        ("ubuntu-os-cloud", "ubuntu-2404-lts-amd64"),
+        ("ubuntu-os-cloud", "ubuntu-2404-lts"),
+        ("windows-cloud", "windows-2022"),
+        ("windows-sql-cloud", "sql-std-2019-win-2019"),
+    ],
+)
+def test_a_name_alone_says_so(google: Google, project: str, family: str) -> None:
+    image = google.images.get_from_family(project=project, family=family)
+    assert (image.family, image.architecture) == (family, "X86_64")
+    assert "whatever image is named" in image.description
+
+
+def test_pages(google: Google) -> None:
+    """As the sample on paging goes through a project's images."""
+    request = compute_v1.ListImagesRequest(
+        project="windows-sql-cloud", max_results=2, filter="deprecated.state != DEPRECATED"
+    )
+    pages = [[image.name for image in page.items] for page in google.images.list(request).pages]
+    assert len(pages) > 2
+    assert {len(page) for page in pages} == {2}
+    assert len({name for page in pages for name in page}) == len(FAMILIES["windows-sql-cloud"])
 
 
 def test_a_family_that_is_not(google: Google) -> None:

@@ -287,13 +287,83 @@ def test_a_protected_instance_stays(google: Google, http: Http) -> None:
     google.instances.delete(**VM).result()
 
 
-def test_the_one_subnet_of_a_region_need_not_be_named(google: Google, http: Http) -> None:
+DEFAULT = "global/networks/default"
+
+
+def subnet_of(instance: dict[str, Any]) -> str:
+    return str(instance["networkInterfaces"][0]["subnetwork"]).partition(f"{ROOT}/")[2]
+
+
+def on_network(link: str) -> list[dict[str, str]]:
+    return [{"network": link}]
+
+
+def test_a_subnet_of_the_default_network_need_not_be_named(google: Google, http: Http) -> None:
     """As in Google's own samples, which rely on the default network being of auto mode."""
     made.make(http, "networks", name="default")
-    made.make(http, "subnetworks", name="us", network="global/networks/default")
-    found = made.make(http, "instances", networkInterfaces=[{"network": "global/networks/default"}])
+    made.make(http, "subnetworks", name="us", network=DEFAULT)
+    found = made.make(http, "instances", networkInterfaces=on_network(DEFAULT))
     assert found["networkInterfaces"][0]["networkIP"] == "10.128.0.2"
-    made.make(http, "instances", name="b", networkInterfaces=[{}])
+    # Of several the oldest is meant.
+    more = {"network": DEFAULT, "ipCidrRange": "10.9.0.0/24", "secondaryIpRanges": []}
+    made.make(http, "subnetworks", name="another", **more)
+    found = made.make(http, "instances", name="b", networkInterfaces=[{}])
+    assert subnet_of(found) == f"regions/{REGION}/subnetworks/us"
+
+
+def test_a_region_gets_a_subnet_of_the_default_network(http: Http) -> None:
+    """When it is first asked for, as auto mode would have made it; with the instance, or not."""
+    made.make(http, "networks", name="default")
+    path, place = "zones/europe-central2-b/instances", "regions/europe-central2/subnetworks"
+    machine = "zones/europe-central2-b/machineTypes/e2-medium"
+    refused = made.body("instances", networkInterfaces=[{}], machineType=machine, hostname="a..b")
+    wrong = refused | {"hostname": "vm", "networkInterfaces": [{"networkIP": "10.1.1.1"}]}
+    for body in (refused, wrong):
+        assert http("POST", path, body)["error"]["code"] == 400
+    assert "items" not in http("GET", place)
+    start = http.state().json()["generation"]
+    for name in ("a", "b"):
+        body = made.body("instances", name=name, networkInterfaces=[{}], machineType=machine)
+        assert http("POST", path, body)["status"] == "DONE"
+        assert subnet_of(http("GET", f"{path}/{name}")) == f"{place}/default"
+    assert http.state().json()["generation"] == start + 2
+    (subnet,) = http("GET", place)["items"]
+    assert (subnet["name"], subnet["ipCidrRange"]) == ("default", "10.186.0.0/20")
+    assert http("GET", DEFAULT)["subnetworks"] == [subnet["selfLink"]]
+    assert "10.186.0.0/20" in [
+        route["destRange"] for route in http("GET", "global/routes")["items"]
+    ]
+    # One that is younger does not take its place.
+    more = {"name": "more", "network": DEFAULT, "ipCidrRange": "10.9.0.0/24"}
+    http("POST", place, more)
+    body = made.body("instances", name="c", networkInterfaces=[{}], machineType=machine)
+    assert http("POST", path, body)["status"] == "DONE"
+    assert subnet_of(http("GET", f"{path}/c")) == f"{place}/default"
+
+
+def test_the_subnet_of_auto_mode_is_meant(http: Http) -> None:
+    made.make(http, "networks", autoCreateSubnetworks=True)
+    made.make(http, "subnetworks", ipCidrRange="10.9.0.0/24", secondaryIpRanges=[])
+    found = made.make(http, "instances", networkInterfaces=on_network("global/networks/net"))
+    assert subnet_of(found) == f"regions/{REGION}/subnetworks/net"
+
+
+def test_of_a_custom_mode_network_the_subnet_is_named(http: Http) -> None:
+    made.base(http)
+    made.make(http, "networks", name="default")
+    # It has the name that a subnet of the default network would have here.
+    made.make(
+        http,
+        "subnetworks",
+        name="default",
+        network="global/networks/net",
+        ipCidrRange="10.9.0.0/24",
+        secondaryIpRanges=[],
+    )
+    for link in ("global/networks/net", DEFAULT):
+        wanted = made.body("instances", networkInterfaces=on_network(link))
+        message = http("POST", made.PLACES["instances"], wanted)["error"]["message"]
+        assert "Subnetwork should be specified for custom subnetmode network" in message
 
 
 def test_external_addresses(google: Google, http: Http) -> None:

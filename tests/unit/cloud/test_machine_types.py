@@ -50,6 +50,8 @@ def test_sizes_are_googles(name: str, cpus: int, memory: int) -> None:
         ("custom-3-6144", None),
         ("n2-custom-4-8192", Size(4, 8192)),
         ("n2-custom-4-8193", None),
+        ("n2-custom-8-819200-ext", Size(8, 819200)),
+        ("n2-custom-8-885760-ext", None),
         ("n2-custom-34-65536", None),
         ("n2-custom-36-65536", Size(36, 65536)),
         ("n2d-custom-16-8192", Size(16, 8192)),

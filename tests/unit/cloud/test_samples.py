@@ -119,9 +119,44 @@ def test_a_subnet_and_addresses_of_its_own(lab: Google) -> None:
 
 
 @pytest.mark.parametrize(
+    ("zone", "network"),
+    [
+        ("europe-central2-b", "10.186.0.0/20"),
+        ("europe-west1-c", "10.132.0.0/20"),
+        ("europe-west2-a", "10.154.0.0/20"),
+        ("australia-southeast1-a", "10.152.0.0/20"),
+    ],
+)
+def test_an_instance_in_a_region_of_which_nobody_spoke(
+    lab: Google, zone: str, network: str
+) -> None:
+    """Samples use regions as they like: Google's default network has a subnet in each."""
+    instance = compute_v1.Instance(
+        name="vm",
+        machine_type=f"zones/{zone}/machineTypes/e2-micro",
+        network_interfaces=[compute_v1.NetworkInterface(name="default")],
+    )
+    finish(lab.instances.insert(project=PROJECT, zone=zone, instance_resource=instance))
+    region = zone.rpartition("-")[0]
+    (nic,) = lab.instances.get(project=PROJECT, zone=zone, instance="vm").network_interfaces
+    assert nic.subnetwork == f"{ROOT}/regions/{region}/subnetworks/default"
+    subnet = lab.subnetworks.get(project=PROJECT, region=region, subnetwork="default")
+    assert subnet.ip_cidr_range == network
+    finish(lab.instances.delete(project=PROJECT, zone=zone, instance="vm"))
+
+
+def test_no_instance_is_where_there_is_no_zone(lab: Google) -> None:
+    with pytest.raises(exceptions.BadRequest, match="Unknown zone"):
+        lab.instances.insert(
+            project=PROJECT, zone="atlantis-west1-a", instance_resource={"name": "vm"}
+        )
+
+
+@pytest.mark.parametrize(
     ("fields", "field", "value"),
     [
         ({"hostname": "host.domain.com"}, "hostname", "host.domain.com"),
+        ({"hostname": "instance.512.hostname"}, "hostname", "instance.512.hostname"),
         ({"deletion_protection": True}, "deletion_protection", True),
         ({"scheduling": {"preemptible": True}}, "scheduling.preemptible", True),
         (
@@ -341,6 +376,23 @@ def test_operations(lab: Google) -> None:
     assert list(lab.zone_operations.list(preempted)) == []
 
 
+def test_a_request_of_an_id_that_was_used(lab: Google) -> None:
+    """As the sample does with disks: the second one is not done, and is no error."""
+    requests = [
+        compute_v1.InsertFirewallRequest(
+            project=PROJECT,
+            request_id="9f1b4a5e-5d7c-4a5b-8a53-0a37e0f6d4b1",
+            firewall_resource={"name": name, "allowed": [{"I_p_protocol": "tcp"}]},
+        )
+        for name in ("first", "second")
+    ]
+    first, second = (lab.firewalls.insert(request) for request in requests)
+    finish(first)
+    finish(second)
+    assert first.name == second.name
+    assert [rule.name for rule in lab.firewalls.list(project=PROJECT)] == ["first"]
+
+
 def test_places(lab: Google) -> None:
     assert lab.projects.get(project=PROJECT).name == PROJECT
     zones = [zone.name for zone in lab.zones.list(project=PROJECT)]
@@ -352,7 +404,6 @@ def test_places(lab: Google) -> None:
 @pytest.mark.parametrize(
     ("client", "method", "said"),
     [
-        ("instances", "get_serial_port_output", VM),
         ("instance_templates", "list", {"project": PROJECT}),
         ("disks", "list", IN_ZONE),
         ("snapshots", "list", {"project": PROJECT}),

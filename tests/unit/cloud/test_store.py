@@ -52,7 +52,7 @@ def write(store: Store, name: str) -> None:
     change = Write(store)
     change.put(Ref("networks", "global", name), {"name": name})
     operation = Ref("operations", "global", f"operation-{name}")
-    store.commit(change, [(operation, {"id": "1", "name": operation.name})], None)
+    store.commit(change, [(operation, {"id": "1", "name": operation.name})], "")
 
 
 def test_state_outlives_the_store(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_state_outlives_the_store(tmp_path: Path) -> None:
     write(store, "b")
     gone = Write(store)
     gone.delete(Ref("networks", "global", "a"))
-    store.commit(gone, [(Ref("operations", "global", "o"), {"id": "2"})], None)
+    store.commit(gone, [(Ref("operations", "global", "o"), {"id": "2"})], "")
     store.close()
     again = Store(tmp_path / "db", SETTINGS)
     assert again.generation == start + 3
@@ -114,7 +114,7 @@ def test_a_commit_that_fails_leaves_nothing(tmp_path: Path) -> None:
     half = Write(store)
     half.put(Ref("networks", "global", "b"), {"name": "b"})
     with pytest.raises(sqlite3.IntegrityError):
-        store.commit(half, [(Ref("operations", "global", "operation-a"), {})], None)
+        store.commit(half, [(Ref("operations", "global", "operation-a"), {})], "")
     assert store.generation == before
     assert store.get(Ref("networks", "global", "b")) is None
     write(store, "c")

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from gkelab import ipam
 from gkelab.cloud.api import errors, external, ranges
 from gkelab.cloud.api.fields import Body, MapOf, message
-from gkelab.cloud.api.kinds import labels
+from gkelab.cloud.api.kinds import labels, permissions
 from gkelab.cloud.api.kinds.base import (
     Action,
     Kind,
@@ -108,7 +108,9 @@ def _external(write: Write, ref: Ref, wanted: Body) -> Body:
             )
     settings = write.settings
     pools = settings.frontend if ref.scope == GLOBAL else settings.external
-    own = {"networkTier": wanted.get("networkTier", "PREMIUM")}
+    # Global ones are of the premium tier, whatever the project's is.
+    usual = external.USUAL_TIER if ref.scope == GLOBAL else external.tier(write)
+    own = {"networkTier": wanted.get("networkTier", usual)}
     if ref.scope == GLOBAL:
         own["ipVersion"] = "IPV4"
     if "address" not in wanted:
@@ -165,4 +167,5 @@ KIND = Kind(
     remove=_remove,
     show=_show,
     actions={"setLabels": Action(_set_labels, message(strings="labelFingerprint", labels=MapOf()))},
+    questions=permissions.TEST,
 )

@@ -41,9 +41,12 @@ class Action:
 
 @dataclass(frozen=True)
 class Question:
-    """A method that answers something else of a resource, and changes nothing."""
+    """A method that answers something else of a resource, and changes nothing. `run` answers from
+    the view, the resource's place, its body, the checked request and the query."""
 
-    run: Callable[[View, Ref, Body, Query], Body]
+    run: Callable[[View, Ref, Body, Body, Query], Body]
+    message: Message = field(default_factory=lambda: Message({}))
+    method: str = "GET"
 
 
 @dataclass(frozen=True)

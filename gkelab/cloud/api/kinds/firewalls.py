@@ -6,6 +6,7 @@ import re
 
 from gkelab.cloud.api import errors, ranges
 from gkelab.cloud.api.fields import Body, ListOf, message
+from gkelab.cloud.api.kinds import permissions
 from gkelab.cloud.api.kinds.base import Kind, check_name, linked
 from gkelab.cloud.api.links import GLOBAL, Ref
 from gkelab.cloud.api.store import Write
@@ -157,4 +158,5 @@ KIND = Kind(
     remove=_remove,
     patches=frozenset(MESSAGE.fields) - {"name"},
     updates=True,
+    questions=permissions.TEST,
 )

@@ -3,8 +3,9 @@
 The lab's VMs are containers of one image of its own, whatever image their disks name. So each
 family of Google's public projects of images has one image, which is a name alone and says so;
 the lab's project has none. Projects and families are those of Google's documents (docs
-compute/docs/images/os-details), with some that Google has retired and programs still name;
-families for Windows and for ARM are left out, as no VM of the lab could be taken for one.
+compute/docs/images/os-details), with some that Google has retired or has under another name,
+and programs still name. So are those of Windows: they can be looked up and named, and a VM of
+them is the lab's Linux all the same. Families for ARM are left out.
 """
 
 from __future__ import annotations
@@ -39,8 +40,23 @@ FAMILIES = {
     ),
     "suse-cloud": ("sles-12", "sles-15"),
     "ubuntu-os-cloud": (
-        *("ubuntu-1804-lts", "ubuntu-2004-lts", "ubuntu-2204-lts", "ubuntu-2404-lts-amd64"),
+        *(
+            "ubuntu-1804-lts",
+            "ubuntu-2004-lts",
+            "ubuntu-2204-lts",
+            "ubuntu-2404-lts",
+            "ubuntu-2404-lts-amd64",
+        ),
         *("ubuntu-minimal-2004-lts", "ubuntu-minimal-2204-lts", "ubuntu-minimal-2404-lts-amd64"),
+    ),
+    "windows-cloud": (
+        *("windows-2012-r2", "windows-2012-r2-core"),
+        *(f"windows-{year}{part}" for year in (2016, 2019, 2022, 2025) for part in ("", "-core")),
+    ),
+    "windows-sql-cloud": tuple(
+        f"sql-{edition}-{sql}-win-{windows}"
+        for edition in ("ent", "exp", "std", "web")
+        for sql, windows in ((2017, 2019), (2019, 2019), (2019, 2022), (2022, 2022))
     ),
 }
 

@@ -87,8 +87,14 @@ def set_labels(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -
 
 def set_metadata(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
     """Other metadata; the fingerprint must be that of the current one."""
-    refuse_fingerprint(wanted.get("fingerprint"), body["metadata"]["fingerprint"], "metadata")
-    return {**body, "metadata": metadata(wanted, "resource")}
+    return {**body, "metadata": other_metadata(body["metadata"], wanted)}
+
+
+def other_metadata(current: Body, wanted: Body) -> Body:
+    """The metadata that is to be in place of the current one. ComputeError unless the client has
+    seen that."""
+    refuse_fingerprint(wanted.get("fingerprint"), current["fingerprint"], "metadata")
+    return metadata(wanted, "resource")
 
 
 def set_machine_type(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
@@ -100,9 +106,14 @@ def set_machine_type(write: Write, ref: Ref, body: Body, wanted: Body, query: Qu
 
 def other_machine_type(write: Write, ref: Ref, body: Body, value: str) -> str:
     """The link of the machine type that an instance is to have. ComputeError while it runs."""
-    if body["status"] != "TERMINATED":
-        raise errors.bad_request("Instance must be stopped before its machine type is changed.")
+    refuse_running(body, "its machine type")
     return machine_types.link(value, ref.scope, write.project, MACHINE_TYPE)
+
+
+def refuse_running(body: Body, what: str) -> None:
+    """Raise unless the instance is stopped, as it must be for this of it to be changed."""
+    if body["status"] != "TERMINATED":
+        raise errors.bad_request(f"Instance must be stopped before {what} is changed.")
 
 
 def set_deletion_protection(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
@@ -207,15 +218,29 @@ def add_access(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -
 def delete_access(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
     """Take an interface's external address away."""
     index, nic = _interface(body, query)
-    name = query.get("accessConfig", "")
-    if name not in [config["name"] for config in nic.get("accessConfigs", [])]:
-        raise errors.invalid("accessConfig", name, "The interface has no such access config.")
+    _access(nic, "accessConfig", query.get("accessConfig", ""))
     return _with(body, index, {key: v for key, v in nic.items() if key != "accessConfigs"})
 
 
-def effective_firewalls(view: View, ref: Ref, body: Body, query: Query) -> Body:
+def update_access(write: Write, ref: Ref, body: Body, wanted: Body, query: Query) -> Body:
+    """Change what is said of an interface's external address, or have it be another one."""
+    index, nic = _interface(body, query)
+    old = _access(nic, "resource.name", wanted.get("name", interfaces.EXTERNAL_NAME))
+    config = interfaces.make_access(write, ref, {**old, **wanted}, "resource", [], had=old["natIP"])
+    return _with(body, index, {**nic, "accessConfigs": [config]})
+
+
+def _access(nic: Body, field: str, name: str) -> Body:
+    """The access config of that name. ComputeError unless the interface has it."""
+    for config in nic.get("accessConfigs", []):
+        if config["name"] == name:
+            return dict(config)
+    raise errors.invalid(field, name, "The interface has no such access config.")
+
+
+def effective_firewalls(view: View, ref: Ref, body: Body, _: Body, query: Query) -> Body:
     """The rules that an interface is under, the first to decide first."""
-    _, nic = _interface(body, query)
+    nic = _interface(body, query)[1]
     own = set(body["tags"].get("items", []))
     rules = [
         rule

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from gkelab.cloud.api import errors
 from gkelab.cloud.api.fields import Body, ListOf, MapOf, check, message
-from gkelab.cloud.api.kinds import disks, interfaces, machine_types
+from gkelab.cloud.api.kinds import (
+    disks,
+    instance_settings,
+    interfaces,
+    machine_types,
+    permissions,
+)
 from gkelab.cloud.api.kinds import instance_actions as act
 from gkelab.cloud.api.kinds.base import Action, Kind, Question, check_name, now
-from gkelab.cloud.api.links import NAME, Ref, last
+from gkelab.cloud.api.links import Ref, last
 from gkelab.cloud.api.store import Write
 
 MESSAGE = message(
@@ -40,8 +46,10 @@ SCHEDULING = {
 }
 
 
-# Labels of RFC 1035 with dots between them (docs compute/docs/instances/custom-hostname-vm).
-HOSTNAME = rf"{NAME}(?:\.{NAME})*"
+# Labels with dots between them (docs compute/docs/instances/custom-hostname-vm), which may begin
+# with digits, as RFC 1123 has them: Google's own samples name a VM instance.512.hostname.
+_LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+HOSTNAME = rf"{_LABEL}(?:\.{_LABEL})*"
 # The kernel's limit, under which a container's is; Compute's is 253.
 LONGEST_HOSTNAME = 64
 
@@ -151,6 +159,12 @@ KIND = Kind(
         "updateNetworkInterface": Action(act.update_interface, interfaces.NIC, "PATCH"),
         "addAccessConfig": Action(act.add_access, interfaces.ACCESS),
         "deleteAccessConfig": Action(act.delete_access),
+        "updateAccessConfig": Action(act.update_access, interfaces.ACCESS),
+        **instance_settings.ACTIONS,
     },
-    questions={"getEffectiveFirewalls": Question(act.effective_firewalls)},
+    questions={
+        "getEffectiveFirewalls": Question(act.effective_firewalls),
+        **instance_settings.QUESTIONS,
+        **permissions.TEST,
+    },
 )

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 from gkelab import ipam
 from gkelab.cloud.api import errors, external, ranges
 from gkelab.cloud.api.fields import Body, ListOf, message
+from gkelab.cloud.api.kinds import places, subnetworks
 from gkelab.cloud.api.kinds.base import fingerprint, linked
 from gkelab.cloud.api.links import Ref, last, region_of
 from gkelab.cloud.api.store import Write
@@ -122,11 +123,11 @@ def _subnet(write: Write, ref: Ref, nic: Body, path: str) -> Body:
     region = region_of(last(ref.scope))
     network = None
     if "network" in nic or "subnetwork" not in nic:
-        given = nic.get("network", "global/networks/default")
+        given = nic.get("network", f"global/networks/{places.DEFAULT_NETWORK}")
         _, network = linked(write, f"{path}.network", given, "networks", missing="invalid")
     if "subnetwork" not in nic:
         assert network
-        return _only_subnet(write, network, region, path)
+        return _usual_subnet(write, network, region, path)
     field, value = f"{path}.subnetwork", nic["subnetwork"]
     place, subnet = linked(write, field, value, "subnetworks", missing="invalid")
     if place.scope != f"regions/{region}":
@@ -143,21 +144,34 @@ def _subnet(write: Write, ref: Ref, nic: Body, path: str) -> Body:
     return subnet
 
 
-def _only_subnet(write: Write, network: Body, region: str, path: str) -> Body:
-    """An auto mode network's subnet of the region. The lab's default network is of custom mode,
-    though it stands for Google's: where a region has one subnet of it, that one is meant."""
+def _usual_subnet(write: Write, network: Body, region: str, path: str) -> Body:
+    """The subnet of the region that is meant where none is said: that of auto mode, else the
+    oldest. Google's default network is of auto mode and has one in every region (docs
+    vpc/docs/vpc, "Default network"); the lab's is of custom mode, so there a region gets its own
+    when it is first asked for."""
+    auto = network["autoCreateSubnetworks"]
+    if not auto and network["name"] != places.DEFAULT_NETWORK:
+        raise _unspecified(network, path)
     found = [
-        subnet
+        (not places.is_auto(ref, subnet, network), subnet["creationTimestamp"], ref, subnet)
         for ref, subnet in ranges.subnets_of(write, network["selfLink"])
         if ref.scope == f"regions/{region}"
     ]
-    if len(found) != 1:
-        raise errors.invalid(
-            path,
-            {"network": network["selfLink"]},
-            "Subnetwork should be specified for custom subnetmode network",
-        )
-    return found[0]
+    if found:
+        return min(found, key=lambda one: one[:3])[-1]
+    try:
+        return subnetworks.add_auto(write, network, region)
+    except errors.ComputeError:
+        # Its name or its range is another's, which only a network of custom mode allows.
+        raise _unspecified(network, path) from None
+
+
+def _unspecified(network: Body, path: str) -> errors.ComputeError:
+    return errors.invalid(
+        path,
+        {"network": network["selfLink"]},
+        "Subnetwork should be specified for custom subnetmode network",
+    )
 
 
 def make_aliases(
@@ -217,13 +231,18 @@ def _alias(
     return network
 
 
-def make_access(write: Write, ref: Ref, config: Body, path: str, siblings: list[Body]) -> Body:
-    """An external address of an interface: a reserved one, or one of its own."""
+def make_access(
+    write: Write, ref: Ref, config: Body, path: str, siblings: list[Body], *, had: str = ""
+) -> Body:
+    """An external address of an interface: a reserved one, one of its own, or that which it had
+    before."""
     if config.get("type", "ONE_TO_ONE_NAT") != "ONE_TO_ONE_NAT":
         raise errors.invalid(f"{path}.type", config["type"], "Must be ONE_TO_ONE_NAT.")
     scope = f"regions/{region_of(last(ref.scope))}"
     kept = [c["natIP"] for nic in siblings for c in nic.get("accessConfigs", [])]
-    if config.get("natIP"):
+    if had and config.get("natIP") == had:
+        address = had
+    elif config.get("natIP"):
         address = external.reserved(write, scope, config["natIP"], f"{path}.natIP", kept)
     else:
         address = external.free(write, write.settings.external, kept)
@@ -232,5 +251,5 @@ def make_access(write: Write, ref: Ref, config: Body, path: str, siblings: list[
         "type": "ONE_TO_ONE_NAT",
         "name": config.get("name", EXTERNAL_NAME),
         "natIP": address,
-        "networkTier": config.get("networkTier", "PREMIUM"),
+        "networkTier": config.get("networkTier", external.tier(write)),
     }

@@ -110,7 +110,9 @@ SIZES: Mapping[str, Size] = {
 _CUSTOM = {
     "e2": Custom(tuple(range(2, 33, 2)), GB // 2, 8 * GB),
     "n1": Custom((1, *range(2, 97, 2)), 922, 6656, 624 * GB),
-    "n2": Custom((*range(2, 33, 2), *range(36, 129, 4)), GB // 2, 8 * GB, 624 * GB),
+    # Documents have said 640 GB of extended memory; Google's samples are given 800, so it is taken
+    # to be what the largest of its types has.
+    "n2": Custom((*range(2, 33, 2), *range(36, 129, 4)), GB // 2, 8 * GB, 864 * GB),
     "n2d": Custom((2, 4, 8, *range(16, 97, 16)), GB // 2, 8 * GB, 768 * GB),
     "n4": Custom(tuple(range(2, 81, 2)), 2 * GB, 8 * GB, 640 * GB),
 }

@@ -12,7 +12,6 @@ from gkelab.cloud.api.kinds.base import (
     Kind,
     Query,
     Question,
-    add,
     refuse_in_use,
     values,
 )
@@ -77,10 +76,8 @@ def _follow(write: Write, ref: Ref, old: Body | None, new: Body | None) -> None:
     if old is None and new is not None:
         routes.add_internet_route(write, new["selfLink"])
         if new["autoCreateSubnetworks"]:
-            for region, network in places.auto_ranges():
-                wanted = {"network": new["selfLink"], "ipCidrRange": str(network)}
-                place = Ref("subnetworks", f"regions/{region}", ref.name)
-                add(write, subnetworks.KIND, place, wanted)
+            for region in places.REGIONS:
+                subnetworks.add_auto(write, new, region)
     elif old is not None and new is None:
         if old["autoCreateSubnetworks"]:
             for place, _ in list(_of(write, "subnetworks", old)):
@@ -123,7 +120,7 @@ def _to_custom(write: Write, ref: Ref, body: Body, _: Body, query: Query) -> Bod
     return {**body, "autoCreateSubnetworks": False}
 
 
-def _effective(view: View, ref: Ref, body: Body, query: Query) -> Body:
+def _effective(view: View, ref: Ref, body: Body, _: Body, query: Query) -> Body:
     rules = (rule for _, rule in _of(view, "firewalls", body))
     return {"firewalls": sorted(rules, key=firewalls.rank)}
 

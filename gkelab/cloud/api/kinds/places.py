@@ -1,4 +1,4 @@
-"""Projects, regions and zones: what is there before anybody asks for it.
+"""Regions and zones: what is there before anybody asks for it.
 
 Regions, zones and the ranges of auto mode networks are Google's (docs compute/docs/regions-zones
 and vpc/docs/subnets, "Auto mode IPv4 subnet ranges").
@@ -7,7 +7,6 @@ and vpc/docs/subnets, "Auto mode IPv4 subnet ranges").
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 
@@ -15,6 +14,8 @@ from gkelab.cloud.api.fields import Body, message
 from gkelab.cloud.api.kinds.base import Kind
 from gkelab.cloud.api.links import BASE, Ref
 
+# The network that is meant where none is said.
+DEFAULT_NETWORK = "default"
 AUTO_RANGE = IPv4Network("10.128.0.0/9")
 _AUTO_PREFIX = 20
 # Region: the second number of its auto mode range, its zones.
@@ -65,10 +66,9 @@ REGIONS = {
 ZONES = tuple(f"{region}-{zone}" for region, (_, zones) in REGIONS.items() for zone in zones)
 
 
-def auto_ranges() -> Iterator[tuple[str, IPv4Network]]:
-    """Each region with the range of its subnet in auto mode networks."""
-    for region, (number, _) in REGIONS.items():
-        yield region, IPv4Network(f"10.{number}.0.0/{_AUTO_PREFIX}")
+def auto_range(region: str) -> IPv4Network:
+    """The range of a region's subnet in auto mode networks."""
+    return IPv4Network(f"10.{REGIONS[region][0]}.0.0/{_AUTO_PREFIX}")
 
 
 def is_auto(ref: Ref, subnet: Body, network: Body) -> bool:
@@ -103,20 +103,6 @@ def _place(kind: str, ref: Ref, project: str, when: str) -> Body:
         "description": ref.name,
         "status": "UP",
         "selfLink": ref.link(project),
-    }
-
-
-def project_body(project: str, created: int) -> Body:
-    """The project itself."""
-    when = datetime.fromtimestamp(created / 1e6, UTC).isoformat(timespec="milliseconds")
-    return {
-        "kind": "compute#project",
-        "id": number_of(project),
-        "creationTimestamp": when,
-        "name": project,
-        "selfLink": f"{BASE}projects/{project}",
-        "defaultNetworkTier": "PREMIUM",
-        "xpnProjectStatus": "UNSPECIFIED_XPN_PROJECT_STATUS",
     }
 
 

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 
 from gkelab.cloud.api import errors, ranges
 from gkelab.cloud.api.fields import Body, message
+from gkelab.cloud.api.kinds import permissions
 from gkelab.cloud.api.kinds.base import Kind, check_name, compose, linked
 from gkelab.cloud.api.links import GLOBAL, Ref
 from gkelab.cloud.api.store import View, Write
@@ -167,4 +168,5 @@ KIND = Kind(
     create=_create,
     remove=_remove,
     show=_show,
+    questions=permissions.TEST,
 )

@@ -8,11 +8,12 @@ from ipaddress import IPv4Network
 from gkelab import ipam
 from gkelab.cloud.api import errors, ranges
 from gkelab.cloud.api.fields import Body, ListOf, message
-from gkelab.cloud.api.kinds import places, routes
+from gkelab.cloud.api.kinds import permissions, places, routes
 from gkelab.cloud.api.kinds.base import (
     Action,
     Kind,
     Query,
+    add,
     check_name,
     linked,
     refuse_in_use,
@@ -244,4 +245,12 @@ KIND = Kind(
         "expandIpCidrRange": Action(_expand, message(strings="ipCidrRange")),
         "setPrivateIpGoogleAccess": Action(_set_access, message(bools="privateIpGoogleAccess")),
     },
+    questions=permissions.TEST,
 )
+
+
+def add_auto(write: Write, network: Body, region: str) -> Body:
+    """Make the subnet that auto mode gives a network in a region; ComputeError when it cannot
+    be."""
+    wanted = {"network": network["selfLink"], "ipCidrRange": str(places.auto_range(region))}
+    return add(write, KIND, Ref(KIND.collection, f"regions/{region}", network["name"]), wanted)

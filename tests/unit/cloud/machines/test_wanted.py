@@ -79,6 +79,20 @@ def test_what_cannot_be_is_told() -> None:
     )
 
 
+def test_the_older_of_two_of_one_name_is_real() -> None:
+    old = instance("web", creationTimestamp="2026-01-01T00:00:00.000+00:00")
+    new = instance(
+        "web", "10.128.0.6", zone="asia-east1-a", creationTimestamp="2026-01-02T00:00:00.000+00:00"
+    )
+    made = wanted(state(new, old), LAB, NETWORKS)
+    (machine,) = made.machines.values()
+    assert machine.instance == "zones/us-central1-a/instances/web"
+    assert made.left_out == (
+        "zones/asia-east1-a/instances/web: the container lab-vm-web is that of"
+        " zones/us-central1-a/instances/web already",
+    )
+
+
 def network(name: str, *ranges: IPv4Network, **labels: str) -> Network:
     return Network("id", name, ranges, {f"gkelab.{k}": v for k, v in labels.items()}, "br-us", ())
 

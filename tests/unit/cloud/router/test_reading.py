@@ -166,6 +166,10 @@ LEFT_OUT: list[tuple[dict[str, Any], str]] = [
         "routes r is left out: a route for some instances alone (tags) is not made real",
     ),
     (
+        {"routes": [states.internet_route() | {"name": "r", "destRange": "198.18.0.0/25"}]},
+        "routes r is left out: a route to the internet counts only if it holds 198.18.0.0/24 whole",
+    ),
+    (
         {"instances": [FORWARDS], "routes": [states.route("r", "10.8.0.0/24", **BY_FW)]},
         "routes r is left out: its destination is within subnetwork eu",
     ),
