@@ -41,9 +41,10 @@ def spare_primary(subnet: Subnet, index: int) -> IPv4Address:
     return subnet.lab_address(BENCH + index)
 
 
-def spare_frontends(plan: ResolvedTopology) -> IPv4Network:
-    """The last eight addresses of the front ends' range: the cloud gives out the first ones."""
-    return list(plan.frontend_range.subnets(new_prefix=29))[-1]
+def spare_frontends(plan: ResolvedTopology, index: int = 0) -> IPv4Network:
+    """Eight addresses of the front ends' range, from its end: the cloud gives out the first ones.
+    Tests that run beside each other have numbers of their own."""
+    return list(plan.frontend_range.subnets(new_prefix=29))[-1 - index]
 
 
 def _pooled(address: IPv4Address, plan: ResolvedTopology) -> bool:

@@ -108,6 +108,7 @@ def test_each_try_has_its_time(ingress: Ingress) -> None:
     late = ingress.get(LABEL, f"/?delay=1&key={key}")
     expect(late, outcome=Outcome.HTTP_ERROR, status=504)
     assert late.who is None
+    behave(ingress, "one-try", rule(to("server")))  # the question of how many is not tried again
     assert attempts(ingress, key) == 3
 
 

@@ -149,3 +149,29 @@ def test_session_affinity(shared: Namespace, two_workers: tuple[Node, Node]) -> 
     shared.patch("service", "sticky", loose)
     for client in clients:
         eventually_from(asks(shared, client, "sticky"), all_servers(shared), what="no affinity")
+
+
+def test_affinity_when_the_server_leaves(shared: Namespace, two_workers: tuple[Node, Node]) -> None:
+    """The client gets another server, and keeps that one when the first has come back."""
+    servers = {by_node(shared, "server")[node.name].name for node in two_workers}
+    for name in servers:
+        shared.label(f"pod/{name}", stays="yes")
+    ask = asks(shared, shared.pods("app=client")[0], "sticky-leaving")
+    both_there(shared, servers)
+    first = sticks(ask, servers)
+    (other,) = servers - {first}
+    shared.label(f"pod/{first}", stays=None)
+    eventually_from(ask, {other}, what=f"{first} has left")
+    shared.label(f"pod/{first}", stays="yes")
+    both_there(shared, servers)
+    assert sticks(ask, servers) == other
+
+
+def both_there(shared: Namespace, servers: set[str]) -> None:
+    """Wait until these are the Service's endpoints."""
+    until(
+        lambda: {each.pod for each in endpoints(shared.slices("sticky-leaving")) if each.ready},
+        lambda pods: pods == servers,
+        what=f"{', '.join(sorted(servers))} are the endpoints",
+        timeout=TIMEOUTS.datapath,
+    )
