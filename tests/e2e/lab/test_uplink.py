@@ -62,34 +62,36 @@ def test_nothing_made_up_leaves(lab: Lab, uplink: str, namespace: Namespace) -> 
     assert not leaked, f"{len(leaked)} packets of made-up ranges left by {uplink}: {leaked[:3]}"
 
 
-@pytest.fixture
-def without_route(lab: Lab) -> Iterator[IPv4Network]:
-    """The client outside, with one of its unreachable routes taken away: of Google's health
-    checkers, whom no test beside this one has it ask."""
-    network = next(n for n in lab.plan.made_up_ranges() if n == HEALTH)
-    name = client_name(lab)
-    words = unreachable_words(network)
+@pytest.fixture(params=["the client", "a node"])
+def without_route(lab: Lab, request: pytest.FixtureRequest) -> Iterator[tuple[ContainerPlace, str]]:
+    """The client outside, and a node, with one of its unreachable routes taken away: of Google's
+    health checkers, whom no test beside this one has them ask; and its docker network."""
+    assert lab.plan.internet
+    cluster = lab.plan.clusters[0]
+    name, network = {
+        "the client": (client_name(lab), lab.plan.internet.docker_network),
+        "a node": (cluster.control_plane.name, cluster.subnet.docker_network),
+    }[request.param]
+    words = unreachable_words(HEALTH)
     lab.docker.exec(name, ["ip", "route", "delete", *words])
     try:
-        yield network
+        yield ContainerPlace(lab.docker, name), network
     finally:
         lab.docker.exec(name, ["ip", "route", "replace", *words])
 
 
-def test_the_router_holds_what_a_client_lets_go(
-    lab: Lab, uplink: str, without_route: IPv4Network
+def test_what_one_lets_go_is_held_by_the_next(
+    lab: Lab, uplink: str, without_route: tuple[ContainerPlace, str]
 ) -> None:
-    """The counterfactual: without its route the client's packet is on the bridge of its network,
-    which the watcher sees, and still not on the uplink: the router, where it goes, knows no way
-    for it."""
-    assert lab.plan.internet
-    client = ContainerPlace(lab.docker, client_name(lab))
-    network = lab.plan.internet.docker_network
+    """The counterfactual: without its route the packet is on the bridge of its network, which the
+    watcher sees, and still not on the uplink: the router, to which the client sends it, and the
+    host, to which the node does, know no way for it."""
+    place, network = without_route
     bridge = next(n.bridge for n in lab.docker.networks() if n.name == network)
     with sniff(bridge) as seen, sniff(uplink) as left:
-        knock(client, [without_route])
-    assert of_ranges(seen, (without_route,)), "the watcher saw nothing: it cannot see a leak"
-    assert not of_ranges(left, (without_route,))
+        knock(place, [HEALTH])
+    assert of_ranges(seen, (HEALTH,)), "the watcher saw nothing: it cannot see a leak"
+    assert not of_ranges(left, (HEALTH,))
 
 
 def test_made_up_ranges_end_in_unreachable_routes(
