@@ -18,7 +18,7 @@ NET = f"{ROOT}/global/networks/net"
 
 def make_network(google: Google, name: str = "net", auto: bool = False) -> compute_v1.Network:
     wanted = compute_v1.Network(name=name, auto_create_subnetworks=auto)
-    google.networks.insert(project=PROJECT, network_resource=wanted).result(timeout=5)
+    google.networks.insert(project=PROJECT, network_resource=wanted).result(timeout=60)
     return google.networks.get(project=PROJECT, network=name)
 
 
@@ -35,7 +35,7 @@ def make_subnet(google: Google, **changes: Any) -> compute_v1.Subnetwork:
     for key, value in changes.items():
         setattr(wanted, key, value)
     where = {"project": PROJECT, "region": REGION}
-    google.subnetworks.insert(**where, subnetwork_resource=wanted).result(timeout=5)
+    google.subnetworks.insert(**where, subnetwork_resource=wanted).result(timeout=60)
     return google.subnetworks.get(**where, subnetwork=wanted.name)
 
 

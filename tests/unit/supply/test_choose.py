@@ -136,8 +136,8 @@ def test_registries_are_tried_at_once_and_not_waited_for() -> None:
         return registry == "good" or hung.wait(30)
 
     began = time.monotonic()
-    assert unreachable(["bad", "good", "worse"], trial, timeout=0.2) == ["bad", "worse"]
-    assert time.monotonic() - began < 5
+    assert unreachable(["bad", "good", "worse"], trial, timeout=2) == ["bad", "worse"]
+    assert time.monotonic() - began < 25
     hung.set()
 
 

@@ -190,15 +190,15 @@ def test_http_outcomes(ports: Ports) -> None:
     def outcome(port: int, path: str = "/", host: str = HERE, timeout: float = SHORT) -> Outcome:
         return http(PLACE, f"http://{host}:{port}{path}", timeout=timeout).outcome
 
-    assert outcome(ports.http, timeout=3) is Outcome.OK
-    assert outcome(ports.http, "/?status=404", timeout=3) is Outcome.HTTP_ERROR
+    assert outcome(ports.http, timeout=20) is Outcome.OK
+    assert outcome(ports.http, "/?status=404", timeout=20) is Outcome.HTTP_ERROR
     assert outcome(ports.http, "/?delay=1") is Outcome.TIMEOUT
     assert outcome(ports.closed) is Outcome.REFUSED
     assert outcome(80, host=NOWHERE) is Outcome.UNREACHABLE
     assert outcome(ports.reset) is Outcome.RESET
     assert outcome(ports.eof) is Outcome.RESET
     assert outcome(ports.silent) is Outcome.TIMEOUT
-    plain = http(PLACE, f"https://{HERE}:{ports.http}/", insecure=True, timeout=3)
+    plain = http(PLACE, f"https://{HERE}:{ports.http}/", insecure=True, timeout=20)
     assert plain.outcome is Outcome.TLS_ERROR
     assert http(PLACE, "http://x/", extra=["--nope"]).outcome is Outcome.PROBE_BROKEN
 

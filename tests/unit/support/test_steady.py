@@ -12,7 +12,7 @@ from tests.support.steady import lost, steady
 def test_it_asks_while_the_block_runs() -> None:
     given = iter([Answer(Outcome.OK), Answer(Outcome.TIMEOUT), Answer(Outcome.OK)])
     with steady(lambda: next(given, Answer(Outcome.OK))) as answers:
-        until(lambda: len(answers), lambda n: n >= 4, what="answers", timeout=5, interval=0.01)
+        until(lambda: len(answers), lambda n: n >= 4, what="answers", timeout=30, interval=0.01)
     count = len(answers)
     assert [answer.outcome for answer in lost(answers)] == [Outcome.TIMEOUT]
     assert len(answers) == count

@@ -34,7 +34,7 @@ GF_RULE = "gke-small-0123abcd-pfw-allow-web"
 
 
 def soon(what: Callable[[], object]) -> None:
-    until(what, bool, what="it is so", timeout=5, interval=0.02)
+    until(what, bool, what="it is so", timeout=30, interval=0.02)
 
 
 class Work:
