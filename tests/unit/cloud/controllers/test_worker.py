@@ -157,6 +157,7 @@ def test_a_cloud_that_is_away_is_told_of(
     server: Running, cloud: Cloud, running: Work, kubernetes: Kubernetes, port: int
 ) -> None:
     kubernetes.put("nodes", node("a", A))
+    soon(running.file.exists)  # it has looked once, and knows where to write
     running.worker.mirror.endpoint = f"http://127.0.0.1:{free_port()}"
     with serving(kubernetes, port):
         soon(lambda: any("does not answer" in p for p in running.status["problems"]))
