@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from gkelab.wait import WaitError, until
 from tests.support.matrix import Difference, Matrix, Observed, compare
 from tests.support.outcomes import Answer
-from tests.support.say import ends, expect, hubble_on
+from tests.support.say import Sources, ends, expect, hubble_on, seen_by
 from tests.support.timeouts import TIMEOUTS
 
 T = TypeVar("T")
@@ -89,19 +89,28 @@ def eventually_from(
     wanted: Collection[str],
     *,
     what: str,
+    saw: Sources | None = None,
     timeout: float = TIMEOUTS.datapath,
 ) -> None:
-    """Ask for many answers again and again until just the wanted ones give them, twice in a row.
-    Raises AssertionError with who gave the last ones. Names are as in `names`."""
+    """Ask for many answers again and again until just the wanted ones give them, twice in a row,
+    and all of them saw the source `saw`, as `say.expect` takes it. Raises AssertionError with who
+    gave the last ones. Names are as in `names`."""
+
+    def strange(answers: Iterable[Answer]) -> set[str]:
+        if saw is None:
+            return set()
+        return {str(answer.saw) for answer in answers if not seen_by(answer.saw, saw)}
 
     def sentence(answers: Collection[Answer]) -> str:
         there = ends(next(iter(answers)))
         seen, expected = (", ".join(sorted(some)) for some in (names(answers), wanted))
-        return f"{there}: expected {expected}, but saw {seen}"
+        sources = ", ".join(sorted(strange(answers)))
+        told = f", which see source {sources} and not {saw}" * bool(sources)
+        return f"{there}: expected {expected}, but saw {seen}{told}"
 
     until_answered(
         ask,
-        lambda answers: names(answers) == set(wanted),
+        lambda answers: names(answers) == set(wanted) and not strange(answers),
         lambda answers: answers,
         what=what,
         timeout=timeout,

@@ -43,7 +43,7 @@ def expect(
         answer.outcome is outcome
         and (status is None or answer.status == status)
         and (who is None or _among(answer.who, who))
-        and (saw is None or _seen(answer.saw, saw))
+        and (saw is None or seen_by(answer.saw, saw))
     )
     if good:
         return answer
@@ -56,7 +56,8 @@ def _among(value: str | None, wanted: Names) -> bool:
     return value is not None and value in ({wanted} if isinstance(wanted, str) else set(wanted))
 
 
-def _seen(value: str | None, wanted: Sources) -> bool:
+def seen_by(value: str | None, wanted: Sources) -> bool:
+    """Whether a source address that a server saw is the wanted one, or one of them."""
     if isinstance(wanted, IPv4Network | IPv6Network):
         return value is not None and ip_address(value) in wanted
     return _among(value, wanted)

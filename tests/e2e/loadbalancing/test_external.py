@@ -192,6 +192,17 @@ def test_internal_takes_its_address_from_the_subnet(
     assert IPv4Address(shared.address("cluster")) in cluster.external_pool
 
 
+def test_internal_is_not_for_the_internet(
+    shared: Namespace, client: ContainerPlace, machine: ContainerPlace, servers: dict[str, str]
+) -> None:
+    """At an internal address nobody answers the internet's client, which the external Service in
+    front of the same pods answers."""
+    internal = answering(shared, machine, "internal", who=set(servers.values()))
+    answer = http(client, f"http://{internal}/", timeout=TIMEOUTS.short)
+    expect(answer, outcome=Outcome.TIMEOUT, to=internal)
+    answering(shared, client, "cluster", who=set(servers.values()))
+
+
 def test_a_deleted_service_stops_answering(
     shared: Namespace, client: ContainerPlace, servers: dict[str, str]
 ) -> None:

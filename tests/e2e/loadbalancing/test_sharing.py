@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from gkelab.topology import Cluster
+from gkelab.topology import Cluster, Vm
 from tests.support.balancers import INTERNAL, balancer, refusal
 from tests.support.eventually import eventually
 from tests.support.namespace import Namespace
@@ -22,16 +22,27 @@ EXTERNAL_SHARED = -1
 SHARED, RIVALS, OLD, NEW = -2, -3, -4, -5
 
 
+@pytest.fixture(scope="module")
+def sources(cluster: Cluster, vm: Vm, outside: str) -> dict[bool, set[str]]:
+    """Whom the pod may see, by whether a Service is internal: who asks, or the node that leads to
+    the pod's."""
+    nodes = {str(node.address) for node in cluster.nodes}
+    return {False: {outside, *nodes}, True: {str(vm.address), *nodes}}
+
+
 @pytest.mark.parametrize("internal", [False, True], ids=["external", "internal"])
 def test_ports_of_one_address(
+    *,
     shared: Namespace,
     cluster: Cluster,
     client: ContainerPlace,
     machine: ContainerPlace,
+    sources: dict[bool, set[str]],
     internal: bool,
 ) -> None:
     """HTTP, lines and datagrams, the last on the same port number as the first, by three Services
-    with one address; the pod behind them answers to each."""
+    with one address; the pod behind them answers to each, and sees who asks or, where another
+    node leads to it, that node."""
     address = str(
         cluster.internal_pool[SHARED] if internal else cluster.external_pool[EXTERNAL_SHARED]
     )
@@ -61,10 +72,12 @@ def test_ports_of_one_address(
         Probe("udp", address, 80),
     ):
         what = f"{probe.kind} at {address}:{probe.port}"
-        eventually(partial(ask, probe), who="server", what=what)
+        eventually(partial(ask, probe), who="server", saw=sources[internal], what=what)
 
 
-def test_a_port_is_given_once(shared: Namespace, cluster: Cluster, machine: ContainerPlace) -> None:
+def test_a_port_is_given_once(
+    shared: Namespace, cluster: Cluster, machine: ContainerPlace, sources: dict[bool, set[str]]
+) -> None:
     """The counterfactual: a second Service with the same port of the same address gets no address
     and an event says why, until the first one is gone."""
     address = str(cluster.internal_pool[RIVALS])
@@ -74,7 +87,12 @@ def test_a_port_is_given_once(shared: Namespace, cluster: Cluster, machine: Cont
     assert "port TCP/80 is already in use" in refusal(shared, "second")
     shared.remove("service", "first")
     assert shared.address("second") == address
-    eventually(lambda: http(machine, f"http://{address}/"), who="server", what=f"{address} answers")
+    eventually(
+        lambda: http(machine, f"http://{address}/"),
+        who="server",
+        saw=sources[True],
+        what=f"{address} answers",
+    )
 
 
 def test_an_address_that_nobody_asked_for_is_not_shared(shared: Namespace) -> None:

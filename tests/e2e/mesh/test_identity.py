@@ -19,6 +19,7 @@ from tests.support.spaces import Spaces
 from tests.support.timeouts import TIMEOUTS
 
 DENIED = "RBAC: access denied"  # Envoy's own words
+SIDECAR = "127.0.0.6"  # what a server sees for a source: its own sidecar, as Istio has it
 SERVER = {"matchLabels": {"app": "server"}}
 
 
@@ -46,6 +47,7 @@ def served(mesh: Namespace, client: str, path: str = "/", method: str = "GET") -
         lambda: ask(mesh, client, path, method),
         what=f"{client} is served {method} {path}",
         who="server",
+        saw=SIDECAR,
     )
     assert answer.body is not None
     return dict(answer.body["headers"])

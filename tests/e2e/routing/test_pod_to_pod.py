@@ -9,11 +9,13 @@ from ipaddress import IPv4Network
 import pytest
 import testinfra
 
+from gkelab.tools.cilium import Agent, Cilium, parse_flows
+from gkelab.tools.kubectl import Kubectl
 from tests.support import changes
 from tests.support.capture import Packet, capture
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, until_answered
 from tests.support.namespace import Namespace, Pod
-from tests.support.outcomes import Outcome
+from tests.support.outcomes import Answer, Outcome
 from tests.support.parse import links, routes
 from tests.support.ping import HEADERS, ping
 from tests.support.probes import ContainerPlace, Probe, http, http_many, probe_many, udp
@@ -111,6 +113,44 @@ def test_packets_cross_as_the_pods_made_them(shared: Namespace, client: Pod, ser
     assert flows(left) == both_ways, f"at {client.node}: {left}"
     assert flows(arrived) == both_ways, f"at {server.node}: {arrived}"
     assert {packet.encapsulation for packet in [*left, *arrived]} == {""}
+
+
+def test_hubbles_relay_tells_of_both_nodes(
+    shared: Namespace, kubectl: Kubectl, client: Pod, server: Pod
+) -> None:
+    """A request between nodes is in the flows of both, which the relay brings together. The
+    counterfactual: the client's own agent knows of what its node saw alone."""
+    relay = kubectl.get("service", "hubble-relay", "kube-system")
+    assert relay is not None
+    (agent,) = (each for each in Cilium(kubectl).agents() if each.node == client.node)
+    port = relay["spec"]["ports"][0]["port"]
+    asked = ["--server", f"{relay['spec']['clusterIP']}:{port}"]
+    both = {client.node, server.node}
+
+    def request() -> tuple[Answer, set[str]]:
+        answer = http(shared.place(client), f"http://{server.ip}:8080/")
+        return answer, saw_flows(kubectl, agent, shared, client, server, *asked)
+
+    answer, nodes = until_answered(
+        request,
+        lambda seen: seen[1] == both,
+        lambda seen: [seen[0]],
+        what=f"the relay tells of {client.node} and {server.node}",
+    )
+    expect(answer, who=server.name, saw=client.ip)
+    assert nodes == both
+    assert saw_flows(kubectl, agent, shared, client, server) == {client.node}
+
+
+def saw_flows(
+    kubectl: Kubectl, agent: Agent, shared: Namespace, client: Pod, server: Pod, *where: str
+) -> set[str]:
+    """The nodes that saw requests of the one pod to the other, as Hubble knows them that an
+    agent's command asks: the agent's own, if `where` names no other server."""
+    pods = [f"--from-pod={shared.name}/{client.name}", f"--to-pod={shared.name}/{server.name}"]
+    argv = ["hubble", "observe", "--last=100", "--output=jsonpb", *pods, *where]
+    told = Cilium(kubectl).exec(agent, argv, timeout=TIMEOUTS.hubble)
+    return {flow.node for flow in parse_flows(told.stdout)}
 
 
 def test_a_tunnel_would_be_seen(shared: Namespace, client: Pod, server: Pod) -> None:

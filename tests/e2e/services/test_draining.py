@@ -82,28 +82,32 @@ def test_flows_live_until_the_grace_is_over(shared: Namespace, flow: Dialog) -> 
     """While the pod drains, its connection goes on and new ones are for the other pod; when it
     has ended, the connection has, too."""
     url, place = f"http://{shared.service_ip('pair')}/", shared.place("client")
-    eventually_from(
-        lambda: http_many(place, url, MANY), {"leaving", "staying"}, what="both answer at first"
-    )
+
+    def served_by(*pods: str, what: str) -> None:
+        """Just these see the client itself."""
+        saw = shared.pod("client").ip
+        eventually_from(lambda: http_many(place, url, MANY), set(pods), saw=saw, what=what)
+
+    served_by("leaving", "staying", what="both answer at first")
     assert answered(flow) == "leaving"
     ask_to_stop(shared, "leaving", "pair")
-    eventually_from(
-        lambda: http_many(place, url, MANY), {"staying"}, what="new connections are for the other"
-    )
+    served_by("staying", what="new connections are for the other")
     assert answered(flow) == "leaving"
     assert still_there(shared, "leaving"), "it ended before it could be seen draining"
     gone(shared, "leaving")
     assert answered(flow) == ""
-    eventually_from(lambda: http_many(place, url, MANY), {"staying"}, what="the other serves on")
+    served_by("staying", what="the other serves on")
 
 
 def test_the_last_pod_serves_while_it_drains(shared: Namespace) -> None:
     """With no other endpoint new connections are for the one that drains; then for nobody."""
     url, place = f"http://{shared.service_ip('last')}/", shared.place("client")
-    eventually(lambda: http(place, url), who="last", what="it answers at first")
+    client = shared.pod("client").ip
+    eventually(lambda: http(place, url), who="last", saw=client, what="it answers at first")
     ask_to_stop(shared, "last", "last")
-    served = names(http_many(place, url, 10))
+    answers = http_many(place, url, 10)
     assert still_there(shared, "last"), "it ended before it could be seen draining"
-    assert served == {"last"}
+    assert names(answers) == {"last"}
+    assert {answer.saw for answer in answers} == {client}
     gone(shared, "last")
     eventually(lambda: http(place, url), outcome=Outcome.REFUSED, what="nobody is left")

@@ -30,6 +30,13 @@ def asks(shared: Namespace, client: Pod, service: str) -> Callable[[], list[Answ
     return lambda: http_many(place, url, MANY, timeout=TIMEOUTS.short)
 
 
+def served_by(
+    shared: Namespace, client: Pod, service: str, servers: set[str], *, what: str
+) -> None:
+    """Wait until just these serve a client at a Service, and see the client's own address."""
+    eventually_from(asks(shared, client, service), servers, saw=client.ip, what=what)
+
+
 def by_node(shared: Namespace, app: str) -> dict[str, Pod]:
     """The pods of a DaemonSet by their node."""
     return {pod.node: pod for pod in shared.pods(f"app={app}")}
@@ -44,18 +51,12 @@ def test_internal_traffic_policy(shared: Namespace, two_workers: tuple[Node, Nod
     """Local: a pod gets its own node's server; Cluster: it gets all."""
     servers, clients = by_node(shared, "server"), by_node(shared, "client")
     for node in two_workers:
-        eventually_from(
-            asks(shared, clients[node.name], "local"),
-            {servers[node.name].name},
-            what=f"{node.name} serves itself",
-        )
+        only = {servers[node.name].name}
+        served_by(shared, clients[node.name], "local", only, what=f"{node.name} serves itself")
     shared.patch("service", "local", {"spec": {"internalTrafficPolicy": "Cluster"}})
     for node in two_workers:
-        eventually_from(
-            asks(shared, clients[node.name], "local"),
-            all_servers(shared),
-            what=f"{node.name} is served by all",
-        )
+        every = all_servers(shared)
+        served_by(shared, clients[node.name], "local", every, what=f"{node.name} is served by all")
 
 
 def test_internal_traffic_policy_without_a_server(
@@ -66,10 +67,10 @@ def test_internal_traffic_policy_without_a_server(
     servers, clients = by_node(shared, "server"), by_node(shared, "client")
     shared.label(f"pod/{servers[here.name].name}", side="one")
     only = {servers[here.name].name}
-    eventually_from(asks(shared, clients[here.name], "one-sided"), only, what="served here")
+    served_by(shared, clients[here.name], "one-sided", only, what="served here")
     eventually_from(asks(shared, clients[there.name], "one-sided"), REFUSED, what="not there")
     shared.patch("service", "one-sided", {"spec": {"internalTrafficPolicy": "Cluster"}})
-    eventually_from(asks(shared, clients[there.name], "one-sided"), only, what="served there")
+    served_by(shared, clients[there.name], "one-sided", only, what="served there")
 
 
 def hinted(shared: Namespace, service: str) -> None:
@@ -89,22 +90,24 @@ def test_prefer_close(shared: Namespace, cluster: Cluster, two_workers: tuple[No
     hinted(shared, "close")
     for client in shared.pods("app=client"):
         same = {s.name for s in shared.pods("app=server") if zones[s.node] == zones[client.node]}
-        eventually_from(asks(shared, client, "close"), same, what=f"the zone of {client.node}")
+        served_by(shared, client, "close", same, what=f"the zone of {client.node}")
     shared.patch("service", "close", {"spec": {"trafficDistribution": None}})
     for client in shared.pods("app=client"):
-        eventually_from(asks(shared, client, "close"), all_servers(shared), what="any zone")
+        served_by(shared, client, "close", all_servers(shared), what="any zone")
 
 
 def test_prefer_close_falls_back(shared: Namespace, two_workers: tuple[Node, Node]) -> None:
     """A zone without a server gets another zone's; with one of its own, just that."""
     here, there = two_workers
     servers, clients = by_node(shared, "server"), by_node(shared, "client")
-    far = asks(shared, clients[there.name], "close-one-sided")
+    far = clients[there.name]
     shared.label(f"pod/{servers[here.name].name}", zone="one")
     hinted(shared, "close-one-sided")
-    eventually_from(far, {servers[here.name].name}, what="a zone without a server")
+    other = {servers[here.name].name}
+    served_by(shared, far, "close-one-sided", other, what="a zone without a server")
     shared.label(f"pod/{servers[there.name].name}", zone="one")
-    eventually_from(far, {servers[there.name].name}, what="a zone that has got one")
+    own = {servers[there.name].name}
+    served_by(shared, far, "close-one-sided", own, what="a zone that has got one")
 
 
 @pytest.mark.xfail(strict=True, raises=Deviation, reason=SAME_ZONE)
@@ -113,9 +116,9 @@ def test_prefer_same_zone(shared: Namespace, two_workers: tuple[Node, Node]) -> 
     spreads over all zones."""
     hinted(shared, "close-by-its-new-name")
     client = by_node(shared, "client")[two_workers[0].name]
-    ask = asks(shared, client, "close-by-its-new-name")
-    eventually_from(ask, all_servers(shared), what="as if it were not set")
-    raise Deviation(f"{client.name} in {two_workers[0].zone} is served by {all_servers(shared)}")
+    every = all_servers(shared)
+    served_by(shared, client, "close-by-its-new-name", every, what="as if it were not set")
+    raise Deviation(f"{client.name} in {two_workers[0].zone} is served by {every}")
 
 
 def sticks(ask: Callable[[], list[Answer]], among: set[str]) -> str:
@@ -150,7 +153,7 @@ def test_session_affinity(shared: Namespace, two_workers: tuple[Node, Node]) -> 
     loose = {"spec": {"sessionAffinity": "None", "sessionAffinityConfig": None}}
     shared.patch("service", "sticky", loose)
     for client in clients:
-        eventually_from(asks(shared, client, "sticky"), all_servers(shared), what="no affinity")
+        served_by(shared, client, "sticky", all_servers(shared), what="no affinity")
 
 
 def sticky_pair(shared: Namespace, workers: tuple[Node, Node]) -> set[str]:
@@ -180,10 +183,10 @@ def test_affinity_when_the_server_is_gone(
 ) -> None:
     """The client gets the other server."""
     servers = sticky_pair(shared, two_workers)
-    ask = asks(shared, shared.pods("app=client")[1], "sticky-leaving")
-    first = sticks(ask, servers)
+    client = shared.pods("app=client")[1]
+    first = sticks(asks(shared, client, "sticky-leaving"), servers)
     shared.remove("pod", first)
-    eventually_from(ask, servers - {first}, what=f"{first} is gone")
+    served_by(shared, client, "sticky-leaving", servers - {first}, what=f"{first} is gone")
 
 
 def both_there(shared: Namespace, servers: set[str]) -> None:

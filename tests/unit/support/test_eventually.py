@@ -51,5 +51,12 @@ def test_many_answers_are_those_of_just_the_wanted_twice_in_a_row() -> None:
         eventually_from(ask, {"a"}, what="a alone", timeout=0)
 
 
+def test_many_answers_saw_the_wanted_source() -> None:
+    eventually_from(lambda: [good(), good("b")], {"a", "b"}, saw="10.4.0.2", what="both answer")
+    said = "but saw a, which see source 10.4.0.2 and not 10.4.0.3"
+    with pytest.raises(AssertionError, match=said):
+        eventually_from(lambda: [good()], {"a"}, saw="10.4.0.3", what="a answers", timeout=0)
+
+
 def test_names_of_who_answered_and_outcomes_of_who_did_not() -> None:
     assert names([good(), good("b"), good(), LATE]) == {"a", "b", "TIMEOUT"}
