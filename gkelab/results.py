@@ -85,11 +85,16 @@ def keep(report: Path, results: Iterable[TestResult], tree: Path = ROOT) -> None
 
 
 def merge(report: Path, others: Iterable[Path]) -> int:
-    """Keep what is kept in these other folders, too: of several jobs, whichever ended last has the
-    last word on a test. How many tests there are of now."""
+    """Keep what is kept in these other folders, too: of several jobs on labs of one name, whichever
+    ended last has the last word on a test, and of those on different ones the worst, so that what
+    passes on one topology hides no failure on another. How many tests there are of now."""
     folders = [report, *others]
     results = [result for folder in folders for result in load(folder).values()]
-    merged = last(sorted(results, key=lambda result: result.at))
+    by_lab: dict[str, list[TestResult]] = {}
+    for result in sorted(results, key=lambda result: result.at):
+        by_lab.setdefault(result.lab, []).append(result)
+    ended = [result for some in by_lab.values() for result in last(some).values()]
+    merged = last(sorted(ended, key=lambda result: OUTCOMES.index(result.outcome)))
     report.mkdir(parents=True, exist_ok=True)
     _write(report, merged)
     return len(merged)

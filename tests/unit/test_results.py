@@ -166,6 +166,19 @@ def test_what_is_there_already_is_one_of_them(report: Path, tmp_path: Path) -> N
     assert load(report) == {ONE.test: newest, TWO.test: TWO}
 
 
+def test_a_pass_on_one_lab_hides_no_failure_on_another(report: Path, tmp_path: Path) -> None:
+    failed = replace(ONE, at=1.0, outcome="failed", lab="two-regions")
+    passed = replace(ONE, at=2.0, outcome="passed")
+    skipped = replace(ONE, at=3.0, outcome="skipped", lab="small")
+    for name, result in (("a", failed), ("b", passed), ("c", skipped)):
+        (tmp_path / name).mkdir()
+        keep(tmp_path / name, [result], tmp_path)
+    assert merge(report, [tmp_path / name for name in "abc"]) == 1
+    assert load(report) == {ONE.test: failed}
+    assert merge(tmp_path / "c", [tmp_path / "b"]) == 1
+    assert load(tmp_path / "c") == {ONE.test: passed}
+
+
 @pytest.mark.parametrize(
     "text", [None, "", "{", "[1]", '[{"test": "x"}]', '{"a": 1}', json.dumps([{"other": 1}])]
 )

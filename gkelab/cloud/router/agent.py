@@ -93,6 +93,7 @@ class Agent:
         for what, lines in self._routing():
             self._repaired(what, lines)
             self._batch(lines)
+        self._wait_again()
         self._forward()
 
     def _moved(self) -> bool:
@@ -224,6 +225,14 @@ class Agent:
         except OSError as bad:
             return f"{refused.splitlines()[0]} (tc), and {bad}"
         return self.kernel.mangle(latency.queued(ways, numbers))
+
+    def _wait_again(self) -> None:
+        """Serve the queues that are not served any more."""
+        ended = self.queues.ended() if self.queues else []
+        if ended:
+            self._repaired("latency", [f"queue {number} was not served" for number in ended])
+            ways, self._ways = self._ways, []
+            self._delay(ways)
 
     def _repaired(self, what: str, wrong: list[str]) -> None:
         shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")

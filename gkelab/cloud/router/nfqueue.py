@@ -34,12 +34,17 @@ class Queues:
     def __init__(self) -> None:
         self._served: dict[int, tuple[float, threading.Event, threading.Thread]] = {}
 
+    def ended(self) -> list[int]:
+        """The queues whose thread came to an end untold, as by an error of the kernel's: packets
+        go by these without waiting."""
+        return [n for n, (_, _, thread) in self._served.items() if not thread.is_alive()]
+
     def serve(self, delays: Mapping[int, float], most: int) -> None:
         """From now on packets wait so many seconds in these queues, at most so many packets in
         each, and in no other. OSError where the kernel has no queues or another program has
         them; what was served then is not any more."""
         for number, (seconds, end, thread) in list(self._served.items()):
-            if delays.get(number) != seconds:
+            if delays.get(number) != seconds or not thread.is_alive():
                 end.set()
                 thread.join()
                 del self._served[number]

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
@@ -24,6 +24,7 @@ import pytest
 from gkelab.cloud.router.agent import Agent
 from gkelab.cloud.router.follow import PATH
 from gkelab.cloud.router.kernel import Kernel
+from gkelab.cloud.router.nfqueue import Queues
 from gkelab.cloud.router.settings import Latency, Settings
 from gkelab.wait import until
 from tests.unit.cloud.router import states
@@ -269,3 +270,40 @@ def test_latency_that_cannot_be_is_told(router: Router) -> None:
     shown = router.made.run(["tc", "qdisc", "show", "dev", "us0"]).stdout
     told = [problem for problem in agent.left_out if "latency between regions" in problem]
     assert ("delay 30ms" in shown) is (told == [])
+
+
+class Unserved(Queues):
+    """Queues that nobody waits in, of which some end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone: list[int] = []
+        self.asked: list[dict[int, float]] = []
+
+    def ended(self) -> list[int]:
+        return self.gone
+
+    def serve(self, delays: Mapping[int, float], most: int) -> None:
+        self.asked.append(dict(delays))
+        self.gone = []
+
+
+def test_a_queue_that_ends_is_served_again_and_told(router: Router) -> None:
+    settings = Settings(
+        "p", states.INTERNET, latencies=(Latency(("us-central1", "europe-west1"), 60),)
+    )
+    queues = Unserved()
+    agent = Agent(Kernel(router.made.run), settings, lambda line: None, queues)
+    agent.apply(OPEN)
+    agent.check()
+    assert agent.repairs == []
+    if not queues.asked:
+        pytest.skip("this kernel has netem, by which packets wait")
+    assert queues.asked == [{0: 0.03}]
+    queues.gone = [0]
+    agent.check()
+    assert queues.asked == [{0: 0.03}] * 2
+    (repair,) = agent.repairs
+    assert (repair["what"], repair["wrong"]) == ("latency", "queue 0 was not served")
+    agent.check()
+    assert len(queues.asked) == 2
