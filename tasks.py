@@ -293,6 +293,28 @@ def logs_collect(_: Context, lab: str | None = None, output: str | None = None) 
         logs.collect(lab, output)
 
 
+@task(
+    name="firewall",
+    help={
+        "rule": "only this firewall rule's",
+        "last": "so many lines",
+        "json": "as data, a line each in Google's fields",
+        "lab": "the lab's name; the only one by default",
+    },
+)
+def logs_firewall(
+    _: Context,
+    *,
+    rule: str | None = None,
+    last: int = 50,
+    json: bool = False,
+    lab: str | None = None,
+) -> None:
+    """Show the connections that firewall rules with logging let through or denied."""
+    with commands.plain_errors():
+        vpc.firewall_log(lab, rule, last, json)
+
+
 @task(name="up", help={"runs": "how often each is measured"})
 def bench_up(_: Context, runs: int = 1) -> None:
     """Measure `up`, a second `up`, `down`, and the plain script that people write."""
@@ -328,7 +350,7 @@ namespace = Collection(
     *(trace, test, report, lint),
 )
 namespace.add_collection(Collection("images", images_build, images_list, images_prune))
-namespace.add_collection(Collection("logs", logs_collect))
+namespace.add_collection(Collection("logs", logs_collect, logs_firewall))
 namespace.add_collection(Collection("vpc", vpc_show))
 namespace.add_collection(Collection("node", node_add, node_delete))
 namespace.add_collection(Collection("bench", bench_up, bench_faults, bench_fabric))

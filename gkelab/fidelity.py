@@ -396,7 +396,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Firewall Rules Logging",
         f"{DOCS}firewall/docs/firewall-rules-logging",
         "emulated",
-        "a JSON line a decision, in Google's fields, in the router",
+        "a JSON line a decision, in Google's fields: `invoke logs.firewall`",
         tests=(
             f"{_VPC}test_firewall_log.py::test_what_is_let_in_is_logged",
             f"{_VPC}test_firewall_log.py::test_what_is_denied_is_logged",

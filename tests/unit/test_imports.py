@@ -90,8 +90,8 @@ MAY = {
     "faults": ("containers", "errors", "ipam", "lab", "steps", "tools", "topology", "wait"),
     "status": ("ipam", "lab", "shell", "status_vpc", "steps", "tools", "topology"),
     "status_vpc": ("cloud.place", "cloud.rest", "containers", "errors", "lab"),
-    # The VPC, as the cloud's client tells of it.
-    "vpc": ("cloud.client", "ipam", "topology"),
+    # The VPC, as the cloud's client and the router's log tell of it.
+    "vpc": ("cloud.client", "containers", "ipam", "tools", "topology"),
     # One packet's story: what the lab is, what was heard, and what the router's rules say.
     "trace": (
         *("cloud.machines.wanted", "cloud.place", "cloud.rest", "cloud.router", "containers"),
