@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,19 @@ def sources() -> dict[str, str]:
     return {module_name(file.relative_to(ROOT)): file.read_text() for file in files}
 
 
+@cache
+def nodes(text: str) -> tuple[ast.AST, ...]:
+    """All of a module's syntax. Every rule asks for that of every module."""
+    return tuple(ast.walk(ast.parse(text)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    """What was parsed is of no more use to other files."""
+    yield
+    nodes.cache_clear()
+
+
 def module_name(path: Path) -> str:
     parts = path.with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -161,7 +175,7 @@ def imports(code: Sources) -> Iterator[tuple[str, str]]:
     """Pairs of modules: who imports, what is imported (a module where it is one of ours, also
     from inside functions and for types alone)."""
     for module, text in code.items():
-        for node in ast.walk(ast.parse(text)):
+        for node in nodes(text):
             if isinstance(node, ast.Import):
                 yield from ((module, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -236,7 +250,7 @@ def sleeping(code: Sources) -> Iterator[str]:
     for module, text in code.items():
         if module in SLEEPS:
             continue
-        for node in ast.walk(ast.parse(text)):
+        for node in nodes(text):
             if isinstance(node, ast.Attribute) and ast.unparse(node) in naps:
                 yield f"{module}:{node.lineno} {ast.unparse(node)}"
             taken = isinstance(node, ast.ImportFrom) and node.module == "time" and node.names
@@ -248,7 +262,7 @@ def shells(code: Sources) -> Iterator[str]:
     """Commands given to a shell as a string."""
     strings = ("os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput")
     for module, text in code.items():
-        for node in ast.walk(ast.parse(text)):
+        for node in nodes(text):
             if isinstance(node, ast.Call):
                 shell = [word for word in node.keywords if word.arg == "shell"]
                 if ast.unparse(node.func) in strings or shell:
@@ -257,7 +271,7 @@ def shells(code: Sources) -> Iterator[str]:
 
 def bare_excepts(code: Sources) -> Iterator[str]:
     for module, text in code.items():
-        for node in ast.walk(ast.parse(text)):
+        for node in nodes(text):
             if isinstance(node, ast.ExceptHandler) and node.type is None:
                 yield f"{module}:{node.lineno}"
 
