@@ -1,8 +1,10 @@
-"""Parsers, on samples: the machine's own output where a tool was at hand (iproute2 6.1), else
-written after the tool's source (cilium-dbg 1.19.6, bpftool 7)."""
+"""Parsers, on what tools said on a lab's worker (recorded/, cut to a few entries: iproute2,
+bpftool, cilium-dbg 1.19.6), and on samples of what that one did not have, written after the tools'
+sources."""
 
 from collections.abc import Callable
 from ipaddress import ip_interface, ip_network
+from pathlib import Path
 
 import pytest
 
@@ -66,6 +68,91 @@ ENDPOINTS = """[
   "policy":{"realized":{"policy-enabled":"ingress"}},"state":"ready"}},
 {"id":5,"status":{"identity":{"id":1,"labels":["reserved:host"]},
   "networking":{"addressing":[{}]},"state":"ready"}}]"""
+
+
+POD, LXC = "10.0.0.188", "lxca23d9c4f05cf"  # of the worker's pod that was recorded
+
+
+def recorded(name: str) -> str:
+    """What a tool said."""
+    return (Path(__file__).parent / "recorded" / f"{name}.json").read_text()
+
+
+# --- as recorded
+
+
+def test_recorded_routes() -> None:
+    """The pods' range by way of the router, unreachable under it, the pod's own at its
+    interface."""
+    found = parse.routes(recorded("routes"))
+    pods = [route for route in found if route.destination == ip_network("10.0.0.0/20")]
+    assert [(r.type, r.gateways, r.metric) for r in pods] == [
+        ("unicast", ("10.128.0.1",), 0),
+        ("unreachable", (), 4_000_000_000),
+    ]
+    (own,) = (route for route in found if route.devices == (LXC,))
+    assert (own.destination, own.protocol, own.scope) == (ip_network(POD), "kernel", "link")
+    assert {r.type for r in found} == {"unicast", "unreachable"}
+    assert sum(r.destination == ip_network("0.0.0.0/0") for r in found) == 1
+
+
+def test_recorded_addresses_and_links() -> None:
+    by_name = {one.name: one for one in parse.addresses(recorded("addresses"))}
+    assert ip_interface("10.128.0.3/20") in by_name["eth0"].addresses
+    assert by_name["eth0"].mac == "42:01:0a:80:00:03"
+    assert ip_interface("169.254.4.6/32") in by_name["cilium_host"].addresses
+    links = {link.name: link for link in parse.links(recorded("links"))}
+    assert {name: (link.kind, link.is_tunnel) for name, link in links.items()} == {
+        "lo": ("", False),
+        "cilium_host": ("veth", False),
+        LXC: ("veth", False),
+        "eth0": ("veth", False),
+    }
+    assert links["eth0"].peer > 0
+
+
+def test_recorded_neighbours() -> None:
+    found = {one.address: one for one in parse.neighbours(recorded("neighbours"))}
+    assert (found["10.128.0.1"].device, found["10.128.0.1"].mac) == ("eth0", "02:42:0a:80:00:01")
+    assert found[POD].states == ("REACHABLE",)
+
+
+def test_recorded_programs() -> None:
+    found = {(p.interface, p.hook): p.name for p in parse.bpf_net(recorded("bpf_net"))}
+    assert found == {
+        ("cilium_host", "tcx/ingress"): "cil_to_host",
+        ("cilium_host", "tcx/egress"): "cil_from_host",
+        (LXC, "tcx/ingress"): "cil_from_container",
+        (LXC, "tcx/egress"): "cil_to_container",
+        ("eth0", "tcx/ingress"): "cil_from_netdev",
+        ("eth0", "tcx/egress"): "cil_to_netdev",
+    }
+
+
+def test_recorded_services() -> None:
+    found = {
+        (s.address, s.port, s.protocol, s.internal): s
+        for s in parse.cilium_services(recorded("services"))
+    }
+    dns = found["10.0.16.10", 53, "UDP", False]
+    assert (dns.type, dns.flags, dns.missing) == ("ClusterIP", ("non-routable",), 0)
+    assert dns.backends == (Backend("10.0.0.26", 53, "UDP", 1), Backend("10.0.0.53", 53, "UDP", 2))
+    outside = found["203.0.113.1", 80, "TCP", False]
+    assert (outside.type, outside.flags) == ("LoadBalancer", ("Local", "two-scopes"))
+    assert [backend.address for backend in outside.backends] == [POD]
+    inside = found["203.0.113.1", 80, "TCP", True]
+    assert {backend.address for backend in inside.backends} == {"10.0.0.82", POD}
+
+
+def test_recorded_endpoints() -> None:
+    host, pod = parse.cilium_endpoints(recorded("endpoints"))
+    assert (host.pod, host.ipv4, "reserved:host" in host.labels) == ("", "", True)
+    assert (pod.pod, pod.ipv4, pod.interface) == ("sample/whoami-57545bcc8b-lb6c6", POD, LXC)
+    assert (pod.state, pod.policy) == ("ready", "none")
+    assert "k8s:app=whoami" in pod.labels
+
+
+# --- of all forms
 
 
 def test_routes() -> None:
