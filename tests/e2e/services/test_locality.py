@@ -10,7 +10,7 @@ from gkelab.topology import Cluster, Node
 from gkelab.wait import until
 from tests.support.endpointslices import endpoints
 from tests.support.eventually import eventually_from, names
-from tests.support.namespace import Namespace, Pod
+from tests.support.namespace import READY, Namespace, Pod
 from tests.support.netpol import Deviation
 from tests.support.outcomes import Answer, Outcome
 from tests.support.probes import http_many
@@ -187,6 +187,14 @@ def test_affinity_when_the_server_is_gone(
     first = sticks(asks(shared, client, "sticky-leaving"), servers)
     shared.remove("pod", first)
     served_by(shared, client, "sticky-leaving", servers - {first}, what=f"{first} is gone")
+    # Other tests of this file count on a server on every node, in whatever order they run.
+    until(
+        lambda: by_node(shared, "server"),
+        lambda found: {node.name for node in two_workers} <= found.keys(),
+        what=f"another is in the place of {first}",
+        timeout=READY,
+    )
+    shared.wait_ready()
 
 
 def both_there(shared: Namespace, servers: set[str]) -> None:
