@@ -35,7 +35,8 @@ class VpcStatus:
     """The VPC. `endpoint` is the Compute API's, "" where it does not answer; `generation` is that
     of the cloud's state and `applied` the router's, None where they do not tell; `repairs` is how
     often the router found itself other than it should be. `left_out` is what a person wrote into
-    the cloud and nothing here makes real, a sentence each; `problems` are of the lab itself."""
+    the cloud and nothing here makes real, a sentence each; `bridged` why packets take the slower
+    way over the host's bridges, if they do; `problems` are of the lab itself."""
 
     endpoint: str
     generation: int | None
@@ -43,6 +44,7 @@ class VpcStatus:
     repairs: int
     vms: tuple[VmStatus, ...]
     left_out: tuple[str, ...]
+    bridged: tuple[str, ...]
     problems: tuple[str, ...]
 
 
@@ -84,6 +86,7 @@ def vpc_status(lab: Lab, states: Mapping[str, str]) -> VpcStatus:
         repairs=len(router.get("repairs", ())),
         vms=vms,
         left_out=tuple(left_out),
+        bridged=tuple(said.get("machines", {}).get("bridged", ())),
         problems=tuple(problems),
     )
 
@@ -102,6 +105,8 @@ def draw_vpc(vpc: VpcStatus, console: Console) -> None:
         console.print(line, highlight=False)
     for sentence in vpc.left_out:
         console.print(f"not real {sentence}", highlight=False)
+    for sentence in vpc.bridged:
+        console.print(f"slower   {sentence}", highlight=False)
 
 
 def _not_real(lab: Lab, said: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -231,6 +231,16 @@ def test_what_a_person_wrote_into_the_cloud_and_is_not_real_is_told_and_no_probl
     assert (status.problems, status.vpc.left_out) == ((), (said,))
 
 
+def test_that_packets_take_the_slower_way_is_told_and_no_problem(lab: Lab, run: Recorder) -> None:
+    containers_are(run, recorded("containers"))
+    said = "packets cross the host's bridges, as there are no wires: not supported"
+    tells(lab, run, {**TOLD, "machines": MACHINES | {"bridged": [said]}})
+    run.handle(listing(lab), json.dumps({"items": snapshot("ready")}))
+    status = lab_status(lab)
+    assert (status.problems, status.vpc.bridged) == ((), (said,))
+    assert f"slower   {said}" in drawn(status)
+
+
 @pytest.mark.parametrize("role", ["cloud", "router", "machines", "controllers"])
 def test_one_of_them_that_does_not_run_is_a_problem_and_not_asked(
     lab: Lab, run: Recorder, role: str

@@ -350,7 +350,7 @@ def test_logs_that_cannot_be_collected_do_not_hide_the_tests_result(
 # --- what tests begin on
 
 
-NO_VPC = VpcStatus("", None, None, 0, (), (), ())
+NO_VPC = VpcStatus("", None, None, 0, (), (), (), ())
 
 
 def whole(monkeypatch: pytest.MonkeyPatch, *problems: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from gkelab.cloud.machines.links import Links, macs_of
 from gkelab.cloud.machines.making import Made, Making
 from gkelab.cloud.machines.network import (
     DEVICE,
@@ -35,6 +36,7 @@ from gkelab.cloud.machines.wanted import (
     wanted,
 )
 from gkelab.cloud.machines.ways import Ways
+from gkelab.cloud.machines.wires import Wires
 from gkelab.cloud.mirror import State
 from gkelab.errors import LabError
 from gkelab.shell import Runner
@@ -72,11 +74,13 @@ class Agent:
     settings: Settings
     run: Runner
     now: Callable[[], float]
+    wires: Wires | None = None
     known: dict[tuple[str, str], Network] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.docker = Docker(self.run)
-        self.isolation = Isolation(self.run, self.docker, {})
+        isolation = Isolation(self.run, self.docker, {})
+        self.links = Links(self.run, self.docker, isolation, self.wires)
         self.patience = Patience(self.now)
         self.status = Status(self.settings.status)
         told = self.settings
@@ -93,6 +97,7 @@ class Agent:
         if thorough:
             self.known.clear()
             self.ways.forget()
+            self.links.forget()
         networks = self._networks()
         made, refused = Wanted({}, ()), [away] if away else []
         subnets, left_out = Made(), list[str]()
@@ -107,8 +112,8 @@ class Agent:
         direct = opened(state.all("instances")) if state else frozenset()
         real = self._by_link(networks)
         machines = guarded(containers, real.values())
-        held, open_ports = self.isolation.hold(machines, direct)
-        refused += [*open_ports, *self._configure(made, containers)]
+        held = self.links.hold(machines, containers, macs_of(state, made), direct)
+        refused += [*held.problems, *self._configure(made, containers)]
         if state is not None:
             nodes = {node: on for node, on in machines.items() if node.role == NODE}
             refused += self._ways(nodes, subnets)
@@ -116,8 +121,12 @@ class Agent:
             state.generation if state else None,
             made.machines,
             {container.name: container.state for container in containers},
-            {"isolated": held, "subnets": {link: on.name for link, on in real.items()}},
-            {"problems": refused, "left_out": left_out},
+            {
+                "isolated": held.isolated,
+                "wired": held.wired,
+                "subnets": {link: on.name for link, on in real.items()},
+            },
+            {"problems": refused, "left_out": left_out, "bridged": held.bridged},
         )
         return self.patience.take()
 

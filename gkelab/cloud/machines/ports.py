@@ -17,6 +17,8 @@ from gkelab.tools.docker import Docker
 
 # The number of the host's end of a container's interface.
 PEER = "/sys/class/net/eth0/iflink"
+# That of each interface, and its MAC address.
+PEERS = 'cd /sys/class/net && for one in *; do echo "$(cat $one/iflink) $(cat $one/address)"; done'
 # An instance's metadata that leaves the port of its node open, so that nodes which have it reach
 # each other past the router: the bench's way to measure what the router costs.
 OPEN = ("gkelab-direct", "true")
@@ -28,6 +30,7 @@ class Port:
     """A port of a bridge of the host."""
 
     name: str
+    number: int
     bridge: str
     isolated: bool
 
@@ -35,7 +38,9 @@ class Port:
 def parse_ports(text: str) -> dict[int, Port]:
     """`bridge -details -json link show`: the ports by interface number."""
     return {
-        raw["ifindex"]: Port(raw["ifname"], raw["master"], bool(raw.get("isolated")))
+        raw["ifindex"]: Port(
+            raw["ifname"], raw["ifindex"], raw["master"], bool(raw.get("isolated"))
+        )
         for raw in json.loads(text or "[]")
         if "master" in raw
     }
@@ -78,17 +83,19 @@ class Isolation:
     peers: dict[tuple[str, str], int]
 
     def hold(
-        self, machines: Mapping[Seen, SubnetNetwork], open_: Collection[str] = ()
-    ) -> tuple[dict[str, str], list[str]]:
+        self,
+        machines: Mapping[Seen, SubnetNetwork],
+        ports: Mapping[int, Port],
+        open_: Collection[str] = (),
+    ) -> tuple[dict[str, Port], list[str]]:
         """Isolate the machines' ports, all but those of the containers that are to be open; the
-        isolated ones by container, and what could not be done. CommandError when the host's
-        bridges cannot be read."""
+        isolated ones by container, and what could not be done. `ports` are those of the host's
+        bridges, by number."""
         problems = []
         lives = {container.life for container in machines}
         for life in [life for life in self.peers if life not in lives]:
             del self.peers[life]
-        ports = parse_ports(self.run(LIST).stdout) if machines else {}
-        held: dict[str, str] = {}
+        held: dict[str, Port] = {}
         for container, network in machines.items():
             wanted = container.name not in open_
             try:
@@ -105,7 +112,7 @@ class Isolation:
         network: SubnetNetwork,
         ports: Mapping[int, Port],
         wanted: bool,
-    ) -> str:
+    ) -> Port:
         if container.life not in self.peers:
             self.peers[container.life] = self._peer(container)
         port = ports.get(self.peers[container.life])
@@ -115,7 +122,7 @@ class Isolation:
         if port.isolated != wanted:
             state = "on" if wanted else "off"
             self.run(["bridge", "link", "set", "dev", port.name, "isolated", state])
-        return port.name
+        return port
 
     def _peer(self, container: Seen) -> int:
         said = self.docker.exec(container.id, ["cat", PEER]).stdout
@@ -123,3 +130,11 @@ class Isolation:
             return int(said)
         except ValueError:
             raise LabError(f"{PEER} says {said!r}") from None
+
+
+def peers(docker: Docker, container: Seen) -> dict[int, str]:
+    """The MAC addresses of a container's interfaces, by the numbers of the host's ends of them.
+    CommandError when it does not say."""
+    said = docker.exec(container.id, ["sh", "-c", PEERS]).stdout
+    found = (line.split() for line in said.splitlines())
+    return {int(words[0]): words[1] for words in found if len(words) == 2}

@@ -178,6 +178,9 @@ class FakeDocker:
                 self._start(self.containers[rest[-1]])
             case ["docker", "exec", _, "cat", _]:
                 return 0, f"{self._number(words[2])}\n"
+            case ["docker", "exec", _, "sh", "-c", _]:
+                number = self._number(words[2])
+                return 0, f"1 00:00:00:00:00:00\n{number} 02:42:00:00:00:{number % 100:02}\n"
             case ["docker", "exec", "--interactive", name, "ip", "-json", *_]:
                 return 0, f"{self.of(name)['ip']}\n"  # type: ignore[index]
             case ["docker", "exec", "--interactive", _, "ip", *_]:
@@ -263,7 +266,7 @@ class FakeDocker:
             for c in self.calls
             if c[1] not in asked
             and not (c[1] == "network" and c[2] in asked)
-            and not (c[1] == "exec" and ("-json" in c or "cat" in c or "get" in c))
+            and not (c[1] == "exec" and ("-json" in c or "cat" in c or "get" in c or "sh" in c))
         ]
         self.calls.clear()
         return done
@@ -288,4 +291,4 @@ def interface(address: str) -> str:
 def agent(docker: FakeDocker, status: Path | None = None, **settings: Any) -> Agent:
     """An agent of the lab, with a clock that stands still."""
     made = Settings(LAB, IMAGE, ("serve",), settings.get("ranges", ()), status, (LINK,))
-    return Agent(made, docker, settings.get("now", lambda: 100.0))
+    return Agent(made, docker, settings.get("now", lambda: 100.0), settings.get("wires"))

@@ -72,9 +72,11 @@ def test_a_vm_is_started_isolated_and_routed(tmp_path: Path) -> None:
             }
         },
         "isolated": ports,
+        "wired": {},
         "subnets": {LINK: US.name},
         "problems": [],
         "left_out": [],
+        "bridged": [],
     }
     assert it.step(wants) is None
     assert docker.changes() == []
