@@ -119,7 +119,13 @@ class Ears:
             lost = struct.unpack("II", sock.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
             if lost:
                 raise LabError(f"{lost} packets were missed at {place}, so no trace", "try again")
-        return sorted(found, key=lambda one: one.time)
+        return in_order(found)
+
+
+def in_order(found: Iterable[Heard]) -> list[Heard]:
+    """In time's order. A packet that is led from a node straight into a pod (bpf_redirect_peer)
+    keeps its time stamp: of two with the same, that with the higher TTL came first."""
+    return sorted(found, key=lambda one: (one.time, -one.frame.ttl))
 
 
 @contextmanager

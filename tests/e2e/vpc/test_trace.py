@@ -26,9 +26,10 @@ from tests.support import changes
 from tests.support.invoke import invoke
 from tests.support.namespace import Namespace, Pod
 from tests.support.outcomes import Outcome
-from tests.support.probes import ContainerPlace, Place, http
+from tests.support.probes import ContainerPlace, Place, http, udp
 from tests.support.running import description
 from tests.support.timeouts import TIMEOUTS
+from tests.support.vpc.made import DATAGRAM, Made
 
 # A trace's endings, in the words of the ordinary probe's.
 SAME = {
@@ -59,11 +60,10 @@ class Scene:
         """Where the ordinary probe is made."""
         if name == "client":
             return ContainerPlace(self.lab.docker, name_of(self.lab, "client"))
-        if name == self.vm.name:
-            return ContainerPlace(self.lab.docker, f"{self.lab.name}-vm-{name}")
         if "/" in name:
             return self.space.place(name.rpartition("/")[2])
-        return ContainerPlace(self.lab.docker, name)
+        node = name in [node.name for node in self.lab.plan.nodes]
+        return ContainerPlace(self.lab.docker, name if node else f"{self.lab.name}-vm-{name}")
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +104,17 @@ def rule(lab: Lab, **said: Any) -> Iterator[str]:
         applied()
 
 
-def both(scene: Scene, sender: str, receiver: str, address: str, port: int) -> Trace:
+def both(
+    scene: Scene, sender: str, receiver: str, address: str, port: int, *, protocol: str = "tcp"
+) -> Trace:
     """A trace, and an ordinary probe that ends as it did; whoever answers is the same where only
     one may."""
-    found = traced(scene.lab, sender, receiver, port)
-    url = f"http://{address}:{port}/"
-    answer = http(scene.place(sender), url, timeout=TIMEOUTS.probe)
+    found = traced(scene.lab, sender, receiver, port, protocol)
+    place = scene.place(sender)
+    if protocol == "udp":
+        answer = udp(place, address, port)
+    else:
+        answer = http(place, f"http://{address}:{port}/", timeout=TIMEOUTS.probe)
     assert answer.outcome in SAME[found.outcome], (found, answer)
     assert found.disagreements == (), found
     if found.outcome == "answered":
@@ -147,6 +152,56 @@ def test_from_a_vm_to_a_pod_and_to_a_closed_port(scene: Scene) -> None:
     assert found.answered_by == receiver
     found = both(scene, scene.vm.name, receiver, scene.there.ip, CLOSED)
     assert (found.outcome, found.answered_by) == ("refused", receiver)
+
+
+def test_by_datagrams(scene: Scene) -> None:
+    """A pod's server answers a VM, and where none listens the pod itself says so."""
+    receiver = scene.pod(scene.there)
+    found = both(scene, scene.vm.name, receiver, scene.there.ip, DATAGRAM, protocol="udp")
+    assert passed(found) == ["vm", "router", "node", "pod"]
+    assert found.answered_by == receiver
+    found = both(scene, scene.vm.name, receiver, scene.there.ip, CLOSED, protocol="udp")
+    assert (found.outcome, found.answered_by) == ("refused", receiver)
+
+
+def test_from_a_node_to_a_pod_of_another(scene: Scene) -> None:
+    """By the router, with the node's own address."""
+    receiver = scene.pod(scene.there)
+    found = both(scene, scene.here.node, receiver, scene.there.ip, HTTP)
+    assert passed(found) == ["node", "router", "node", "pod"]
+    assert found.answered_by == receiver
+    own = {str(node.address) for node in scene.lab.plan.nodes if node.name == scene.here.node}
+    assert {found.hops[1].seen[0].source} == own
+
+
+def test_between_vms(scene: Scene, made: Made) -> None:
+    """By the router, though they are of one subnet. A rule that denies it is named."""
+    other = made.vm("other")
+    address = str(scene.vm.address)
+    found = both(scene, other.name, scene.vm.name, address, HTTP)
+    assert passed(found) == ["vm", "router", "vm"]
+    assert found.answered_by == scene.vm.name
+    said = {"sourceRanges": [f"{other.address}/32"], "denied": [{"IPProtocol": "all"}]}
+    with rule(scene.lab, **said) as name:
+        found = both(scene, other.name, scene.vm.name, address, HTTP)
+        assert found.dropped is not None
+        assert found.dropped.what == f"ingress rule {name}"
+
+
+def test_to_the_internet(scene: Scene, made: Made) -> None:
+    """A VM with a public address reaches the client there, which sees that; one without ends at
+    the router."""
+    if scene.lab.plan.internet is None:
+        pytest.skip("this topology declares no internet")
+    public = made.vm("public", public=True)
+    client = str(scene.lab.plan.internet.client)
+    found = both(scene, public.name, "client", client, HTTP)
+    assert passed(found) == ["vm", "router", "client"]
+    assert found.hops[-1].seen[0].source == public.public
+    found = both(scene, scene.vm.name, "client", client, HTTP)
+    assert found.dropped is not None
+    assert found.dropped.what.startswith("no public address")
+    assert passed(found) == ["vm", "router"]
 
 
 def test_an_implied_deny(scene: Scene) -> None:

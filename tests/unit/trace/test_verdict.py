@@ -13,7 +13,7 @@ from gkelab.tools.cilium import Flow
 from gkelab.trace import draw, verdict
 from gkelab.trace.follow import Sought, follow
 from gkelab.trace.hops import way
-from gkelab.trace.listen import Heard
+from gkelab.trace.listen import Heard, in_order
 from gkelab.trace.model import Drop, EndView, Trace
 from gkelab.trace.packets import ACK, RST, SYN, Frame
 from gkelab.trace.plan import Place
@@ -229,6 +229,14 @@ def test_a_probe_is_followed_through_translation_and_not_mistaken() -> None:
     assert len(followed.probe) == 8
     assert followed.probe[0].frame.destination == SERVICE
     assert len(followed.answer) == 8
+
+
+def test_a_pod_is_behind_its_node_though_both_have_one_time() -> None:
+    """As Cilium leads a packet into a pod: the stamp stays, the TTL does not."""
+    pod = Heard(7, "a-pod", "eth0", False, syn(ROUTER, 62))
+    node = Heard(7, "node", "eth0", False, syn(ROUTER, 63))
+    router = Heard(6, "router", "eth0", True, syn(ROUTER, 63))
+    assert in_order([pod, node, router]) == [router, node, pod]
 
 
 def test_a_reset_and_an_icmp_error_are_answers() -> None:
