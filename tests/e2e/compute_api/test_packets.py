@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
 from google.api_core.exceptions import PreconditionFailed
+from google.cloud import compute_v1
 
 from gkelab.lab import Lab
 from gkelab.topology import Cluster
@@ -19,7 +21,7 @@ from tests.support.say import expect
 from tests.support.spare import spare_frontends, spare_primary, spare_range
 from tests.support.timeouts import TIMEOUTS
 from tests.support.vpc.google import Body, Google, body, done, message
-from tests.support.vpc.made import HTTP, VM, Made, internet_of
+from tests.support.vpc.made import HTTP, MACHINE, VM, Made, internet_of, vm_of
 
 RANGE = 2  # of the spare ranges
 STOPS = 3  # of the spare addresses of the primary range
@@ -162,6 +164,39 @@ def test_an_instance_stops_and_starts(
     answers(made, client, vm)
     made.delete("instances", f"zones/{vm.zone}", vm.name)
     silent(made, client, vm.address)
+
+
+def test_many_at_once(made: Made, google: Google, client: VM) -> None:
+    """bulkInsert: each of the instances that one request makes answers, and no other of the
+    names that its pattern could give is there."""
+    prefix, scope = made.own("many"), f"zones/{made.zone}"
+    names = [f"{prefix}-{number}" for number in (1, 2)]
+    for name in names:
+        made.on_close(name, partial(made.delete, "instances", scope, name))
+    said = {
+        "count": 2,
+        "namePattern": f"{prefix}-#",
+        "instanceProperties": {
+            "description": made.description,
+            "machineType": MACHINE,
+            "networkInterfaces": [{"network": made.network}],
+        },
+    }
+    resource = message("BulkInsertInstanceResource", said)
+    done(
+        google.instances.bulk_insert(
+            **made.where(scope), bulk_insert_instance_resource_resource=resource
+        )
+    )
+    listed = google.instances.list(
+        compute_v1.ListInstancesRequest(**made.where(scope), filter=f"name:{prefix}-*")
+    )
+    assert sorted(one.name for one in listed) == names
+    for name in names:
+        vm = vm_of(made.instance(name, made.zone), made.place(name))
+        made.until_serving(vm)
+        answers(made, client, vm)
+        made.delete("instances", scope, name)
 
 
 def test_a_static_route(made: Made, google: Google, client: VM) -> None:

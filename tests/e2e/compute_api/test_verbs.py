@@ -276,3 +276,45 @@ def test_what_instances_have_methods_for(made: Made) -> None:
     assert (said.code, said.reason) == (400, "invalidResourceUsage")
     protect(False)
     made.delete("instances", f"zones/{made.zone}", name)
+
+
+def test_a_machine_type_is_another_while_it_is_stopped(made: Made) -> None:
+    """setMachineType, which a running instance refuses."""
+    google, scope = made.google, f"zones/{made.zone}"
+    name, where = made.own("type"), {**made.where(scope), "instance": made.own("type")}
+    made.insert("instances", scope, {"name": name, **LIVES["instances"].said(made)})
+    link = f"{scope}/machineTypes/e2-standard-2"
+    kind = "InstancesSetMachineTypeRequest"
+
+    def change() -> None:
+        resource = message(kind, {"machineType": link})
+        done(
+            google.instances.set_machine_type(
+                **where, instances_set_machine_type_request_resource=resource
+            )
+        )
+
+    said = refused(change)
+    assert (said.code, said.reason) == (400, "badRequest"), said
+    assert "must be stopped" in said.message
+    done(google.instances.stop(**where))
+    change()
+    assert made.instance(name, made.zone)["machineType"].endswith(f"/{link}")
+    done(google.instances.start(**where))
+    made.delete("instances", scope, name)
+
+
+def test_subnets_that_may_be_used(made: Made) -> None:
+    """listUsable: a subnet is in it as long as it is there."""
+    google, scope = made.google, scope_of(made, LIVES["subnetworks"])
+    name = made.own("usable")
+
+    def usable() -> list[str]:
+        found = google.subnetworks.list_usable(project=google.project)
+        return [one.subnetwork.rpartition("/")[2] for one in found]
+
+    assert name not in usable()
+    made.insert("subnetworks", scope, {"name": name, **LIVES["subnetworks"].said(made)})
+    assert usable().count(name) == 1
+    made.delete("subnetworks", scope, name)
+    assert name not in usable()

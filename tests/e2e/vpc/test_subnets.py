@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
@@ -24,12 +24,17 @@ from tests.support.say import expect
 from tests.support.spare import UNRULED, spare_range
 from tests.support.timeouts import TIMEOUTS
 from tests.support.vpc.google import Body, done, message
-from tests.support.vpc.made import DATAGRAM, HTTP, VM, Made, machines_of
+from tests.support.vpc.made import DATAGRAM, HTTP, MACHINE, VM, Made, machines_of, vm_of
 from tests.support.vpc.router import Router
 from tests.support.vpc.spoof import Sender
 
 RANGE = 3  # of the spare ranges
 TCP = [{"IPProtocol": "tcp", "ports": [str(HTTP)]}]
+# Google's ranges for auto mode networks (vpc/docs/subnets), of two regions.
+AUTO = {
+    "europe-west2": IPv4Network("10.154.0.0/20"),
+    "asia-east1": IPv4Network("10.140.0.0/20"),
+}
 ROUTES = ["ip", "-json", "-4", "route", "show"]
 
 
@@ -207,6 +212,29 @@ def test_another_network_is_apart(made: Made, lab: Lab, router: Router, ground: 
         silent(sender.place, receiver.address)
         router.until_dropped("nowhere", before)
     answers(ground.first.place, ground.later.address, ground.later.name, ground.first.address)
+
+
+def test_the_default_network_has_every_region(made: Made, lab: Lab, ground: Ground) -> None:
+    """An instance of an auto mode network alone, in a region where the lab has no other: its
+    subnet, with the region's range, is real while there is one (VPC: vpc/docs/subnets, "Auto
+    mode VPC networks"). The counterfactual: nobody answers at its address once it is deleted."""
+    used = {subnet.region for subnet in lab.plan.subnets}
+    region = next(one for one in AUTO if one not in used)
+    zone = f"{region}-b"
+    name = made.own("far")
+    said = {
+        "name": name,
+        "machineType": f"zones/{zone}/machineTypes/{MACHINE}",
+        "networkInterfaces": [{"network": made.network}],
+    }
+    far = vm_of(made.insert("instances", f"zones/{zone}", said), made.place(name))
+    assert IPv4Address(far.address) in AUTO[region]
+    made.until_serving(far)
+    made.applied()
+    answers(ground.first.place, far.address, far.name, ground.first.address)
+    made.delete("instances", f"zones/{zone}", name)
+    made.applied()
+    silent(ground.first.place, far.address)
 
 
 def test_what_the_host_uses_is_told_and_left_to_it(made: Made, lab: Lab) -> None:
