@@ -401,6 +401,8 @@ CLAIMS: tuple[Claim, ...] = (
             f"{_VPC}test_firewall_log.py::test_what_is_let_in_is_logged",
             f"{_VPC}test_firewall_log.py::test_what_is_denied_is_logged",
             f"{_VPC}test_firewall_log.py::test_what_is_not_logged_is_not",
+            f"{_VPC}test_firewall_log.py::test_a_way_out_is_logged_as_whose_it_is",
+            f"{_VPC}test_firewall_log.py::test_the_internet_is_no_instance",
         ),
     ),
     Claim(

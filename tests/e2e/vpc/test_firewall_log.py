@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from gkelab.lab import Lab
 from gkelab.wait import until
+from tests.support.invoke import invoke
 from tests.support.outcomes import Outcome
-from tests.support.probes import http, tcp
+from tests.support.probes import http, tcp, udp
 from tests.support.say import expect
 from tests.support.timeouts import TIMEOUTS
 from tests.support.vpc.google import Body, done, message
-from tests.support.vpc.made import HTTP, LINE, VM, Made
+from tests.support.vpc.made import DATAGRAM, HTTP, LINE, VM, Made, internet_of
 from tests.support.vpc.router import Logged, Router
 
 
@@ -131,6 +133,62 @@ def test_what_is_denied_is_logged(made: Made, router: Router, vms: tuple[VM, VM]
     assert (line.disposition, *ends) == ("DENIED", asks.address, answers.address, HTTP)
     assert "instance" not in line.record
     assert line.record["rule_details"]["action"] == "DENY"
+
+
+def test_a_way_out_is_logged_as_whose_it_is(made: Made, router: Router, vms: tuple[VM, VM]) -> None:
+    """Of an egress rule the instance is who sends, of datagrams, too."""
+    asks, answers = vms
+    said = rule(
+        made,
+        "out",
+        vms,
+        direction="EGRESS",
+        destinationRanges=[f"{answers.address}/32"],
+        denied=[{"IPProtocol": "udp", "ports": [str(DATAGRAM)]}],
+    )
+    for ingress in ("allowed", "sourceRanges", "targetTags"):
+        del said[ingress]
+    made.firewall(said)
+    made.applied()
+    answer = udp(asks.place, answers.address, DATAGRAM, timeout=TIMEOUTS.short)
+    expect(answer, outcome=Outcome.TIMEOUT, from_=asks.name, to=answers.name)
+    line = logged(router, said["name"])[0]
+    ends = (line.source, line.destination, line.port, line.protocol)
+    assert ends == (asks.address, answers.address, DATAGRAM, 17)
+    assert line.disposition == "DENIED"
+    assert line.record["rule_details"]["direction"] == "EGRESS"
+    assert line.record["instance"]["vm_name"] == asks.name
+    assert line.record["remote_instance"]["vm_name"] == answers.name
+    made.delete("firewalls", "", said["name"])
+    made.applied()
+    answer = udp(asks.place, answers.address, DATAGRAM)
+    expect(answer, who=answers.name, saw=asks.address)
+
+
+def test_the_internet_is_no_instance(lab: Lab, made: Made, router: Router) -> None:
+    """From outside there is the instance that it came to, at its primary address, and the other
+    end's address alone. `invoke logs.firewall` shows the line."""
+    if lab.plan.internet is None:
+        pytest.skip("this topology declares no internet")
+    public = made.vm("public", public=True, tags=[made.own("public")])
+    client = str(lab.plan.internet.client)
+    said = {
+        "name": made.own("in"),
+        "sourceRanges": [f"{client}/32"],
+        "targetTags": list(public.tags),
+        "allowed": [{"IPProtocol": "tcp", "ports": [str(HTTP)]}],
+        "logConfig": {"enable": True},
+    }
+    made.firewall(said)
+    made.applied()
+    answer = http(internet_of(lab), f"http://{public.public}:{HTTP}/")
+    expect(answer, who=public.name, saw=client)
+    (line,) = logged(router, made.own("in"))
+    assert (line.source, line.destination) == (client, public.address)
+    assert line.record["instance"]["vm_name"] == public.name
+    assert "remote_instance" not in line.record
+    shown = invoke("logs.firewall", f"--lab={lab.name}", f"--rule={made.own('in')}", "--json")
+    assert [json.loads(one) for one in shown.stdout.splitlines()] == [line.record]
 
 
 def test_what_is_not_logged_is_not(made: Made, router: Router, vms: tuple[VM, VM]) -> None:
