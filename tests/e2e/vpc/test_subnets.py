@@ -215,24 +215,26 @@ def test_another_network_is_apart(made: Made, lab: Lab, router: Router, ground: 
 
 
 def test_the_default_network_has_every_region(made: Made, lab: Lab, ground: Ground) -> None:
-    """An instance of an auto mode network alone, in a region where the lab has no other: its
-    subnet, with the region's range, is real while there is one (VPC: vpc/docs/subnets, "Auto
-    mode VPC networks"). The counterfactual: nobody answers at its address once it is deleted."""
+    """An instance of the network alone, in a region where it has no subnet: it gets one with the
+    region's range, as in Google's default network (VPC: vpc/docs/subnets, "Auto mode VPC
+    networks"), which others reach. The counterfactual: once both are deleted nobody answers."""
     used = {subnet.region for subnet in lab.plan.subnets}
     region = next(one for one in AUTO if one not in used)
-    zone = f"{region}-b"
+    zone, subnet = f"{region}-b", lab.plan.network
     name = made.own("far")
     said = {
         "name": name,
         "machineType": f"zones/{zone}/machineTypes/{MACHINE}",
         "networkInterfaces": [{"network": made.network}],
     }
+    made.on_close(subnet, partial(made.delete, "subnetworks", f"regions/{region}", subnet))
     far = vm_of(made.insert("instances", f"zones/{zone}", said), made.place(name))
     assert IPv4Address(far.address) in AUTO[region]
     made.until_serving(far)
     made.applied()
     answers(ground.first.place, far.address, far.name, ground.first.address)
     made.delete("instances", f"zones/{zone}", name)
+    made.delete("subnetworks", f"regions/{region}", subnet)
     made.applied()
     silent(ground.first.place, far.address)
 
