@@ -16,6 +16,7 @@ from gkelab.tools.docker import LABEL, ROLE, Docker
 from gkelab.tools.iproute import IpRoute
 from gkelab.tools.iptables import Iptables
 from gkelab.tools.kind import context
+from gkelab.tools.nft import Nft
 
 Say = Callable[[str], None]
 MACHINES = "machines"  # the role of the container that starts VMs, and has them run
@@ -38,8 +39,9 @@ def down(
     run again after an interruption: the networks, by which a lab is found, go last.
     """
     docker = Docker(run)
-    # First what would start VMs again.
+    # First what would start VMs again; told to stop, it takes its wires away.
     starters = docker.containers({LABEL: found.name, ROLE: MACHINES})
+    docker.stop([one.id for one in starters if one.state == "running"], grace=5)
     docker.remove_containers([container.id for container in starters])
     rest = docker.containers({LABEL: found.name})
     docker.remove_containers([container.id for container in rest])
@@ -57,6 +59,8 @@ def down(
     # machines' program puts the routes back within half a minute.
     ip.remove_own([network for network in ranges if network not in held], held=held)
     Iptables(run).leave_alone(found.name, ())
+    # Of a machines' program that was killed; a host without `nft` keeps chains without interfaces.
+    Nft(run).remove(found.name)
     for image in sorted({c.image for c in containers if c.image.startswith("gkelab/")}):
         if docker.has_image(image) and not others:
             try:

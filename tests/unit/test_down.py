@@ -38,6 +38,7 @@ MACHINES = {**OWN, "gkelab.role": "machines"}
 FIRST = [LAB, "gkelab.role=machines"]
 # The rule and the chain of the lab's in the host's table.
 RULES = ["iptables", "-t", "raw"]
+NFT = ["nft", "-f", "-"]
 CHAIN = "gkelab-vpc-native"
 JUMP = ["-m", "comment", "--comment", "gkelab.vpc-native", "-j", CHAIN]
 REMOVE_RULES = [[*RULES, "-D", "PREROUTING", *JUMP], [*RULES, "-F", CHAIN], [*RULES, "-X", CHAIN]]
@@ -116,11 +117,13 @@ def a_machine(
     for argv in HAS_IMAGES:
         run.handle(argv)
     lists_networks(run, [LAB], nets)
-    removes = [removal(ids(first))] if first else []
+    running = [raw for raw in first if raw["State"]["Status"] == "running"]
+    removes = [["docker", "stop", "--time", "5", *ids(running)]] if running else []
+    removes += [removal(ids(first))] if first else []
     removes += [removal(ids(own)), REMOVE_VOLUME] if own else []
     removes += [removal(ids(filling))] if filling else []
     removes += route_deletions(ALL_ROUTES)
-    removes += REMOVE_RULES
+    removes += [*REMOVE_RULES, NFT]
     removes += REMOVE_IMAGES if own else []
     # In docker's order.
     removes += [["docker", "network", "rm", *(raw["Id"] for raw in nets)]] if nets else []
@@ -149,7 +152,7 @@ def test_all_that_is_the_labs_goes_and_its_networks_last(
     down(found, paths, run, said.append, merged=None)
     assert removing(run) == removes
     assert run.argvs[-1][:3] == ["docker", "network", "rm"]
-    assert [len(argv) - len(removal([])) for argv in removes[:2]] == [1, 8]
+    assert [len(argv) - len(removal([])) for argv in removes[1:3]] == [1, 8]
     assert said == [
         "removed 9 containers and 1 volumes",
         "removed 3 networks and the host's routes to the lab",
@@ -161,9 +164,10 @@ def test_what_would_start_vms_again_goes_first(run: Recorder, found: Found, path
     removes = a_machine(run)
     down(found, paths, run, lambda _: None, merged=None)
     (machines,) = labelled(CONTAINERS, MACHINES)
-    assert removes[0] == removal([machines["Id"]])
+    assert removes[0] == ["docker", "stop", "--time", "5", machines["Id"]]
+    assert removes[1] == removal([machines["Id"]])
     listing = ["docker", "ps", "--all", "--no-trunc", "--quiet", "--filter", f"label={LAB}"]
-    assert run.argvs.index(listing) > run.argvs.index(removes[0])
+    assert run.argvs.index(listing) > run.argvs.index(removes[1])
 
 
 def test_nobody_elses_container_network_or_route_is_in_any_command(
@@ -244,11 +248,12 @@ def test_an_image_that_docker_has_not_is_not_removed(
     lists_containers(run, ["gkelab.fills"], [])
     run.handle(SHOW, "[]")
     run.handle([*RULES, "-S"], "-P PREROUTING ACCEPT\n")
+    run.handle(NFT, fails="was not found")  # which is no reason to stop
     for argv in HAS_IMAGES:
         run.handle(argv, code=1)
     lists_networks(run, [LAB], [])
     down(found, paths, run, lambda _: None, merged=None)
-    assert removing(run) == [removal(ids(labelled(CONTAINERS, OWN)))]
+    assert removing(run) == [removal(ids(labelled(CONTAINERS, OWN))), NFT]
 
 
 def test_beside_another_lab_its_routes_and_images_stay(

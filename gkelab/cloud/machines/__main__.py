@@ -18,8 +18,6 @@ from pathlib import Path
 
 from gkelab.cloud.machines import events
 from gkelab.cloud.machines.agent import Agent, Settings
-from gkelab.cloud.machines.nftables import Nftables
-from gkelab.cloud.machines.wires import Wires
 from gkelab.cloud.mirror import Mirror, follow
 from gkelab.errors import LabError
 from gkelab.shell import run
@@ -52,16 +50,10 @@ def main(words: Sequence[str]) -> int:
     mirror = Mirror(told.cloud)
     follow(mirror, wake.set, stop)
     events.follow(told.lab, wake.set, stop)
-    serve(Agent(settings, run, time.monotonic, _wires(told.lab)), mirror, wake, stop)
+    agent = Agent(settings, run, time.monotonic)
+    serve(agent, mirror, wake, stop)
+    agent.close()
     return 0
-
-
-def _wires(lab: str) -> Wires | None:
-    try:
-        return Wires(lab, Nftables().load)
-    except OSError as bad:
-        _LOG.warning("packets cross the host's bridges, as there are no wires: %s", bad)
-        return None
 
 
 def serve(agent: Agent, mirror: Mirror, wake: threading.Event, stop: threading.Event) -> None:

@@ -43,6 +43,7 @@ from gkelab.shell import Runner
 from gkelab.tools.docker import LABEL, ROLE, Docker
 from gkelab.tools.docker import Network as DockerNetwork
 from gkelab.tools.lab_network import SUBNET
+from gkelab.tools.nft import Nft
 
 _LOG = logging.getLogger("gkelab.cloud.machines")
 # What a machine runs begins when it is in the VPC, as on a VM that has booted: docker's address,
@@ -74,12 +75,12 @@ class Agent:
     settings: Settings
     run: Runner
     now: Callable[[], float]
-    wires: Wires | None = None
     known: dict[tuple[str, str], Network] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.docker = Docker(self.run)
         isolation = Isolation(self.run, self.docker, {})
+        self.wires = Wires(self.settings.lab, Nft(self.run))
         self.links = Links(self.run, self.docker, isolation, self.wires)
         self.patience = Patience(self.now)
         self.status = Status(self.settings.status)
@@ -129,6 +130,10 @@ class Agent:
             {"problems": refused, "left_out": left_out, "bridged": held.bridged},
         )
         return self.patience.take()
+
+    def close(self) -> None:
+        """Leave nothing that needs this process to be right."""
+        self.wires.clear()
 
     def _networks(self) -> list[DockerNetwork]:
         return self.docker.networks({LABEL: self.settings.lab, ROLE: SUBNET})

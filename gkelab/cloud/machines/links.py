@@ -32,18 +32,19 @@ class Held:
 
 @dataclass(frozen=True)
 class Links:
-    """Keeps them, in the host's network namespace. Without `wires` all goes by the bridges."""
+    """Keeps them, in the host's network namespace."""
 
     run: Runner
     docker: Docker
     isolation: Isolation
-    wires: Wires | None
+    wires: Wires
     # What the router said of its interfaces, by its life and the networks that it was on.
     known: dict[tuple[object, ...], dict[int, str]] = field(default_factory=dict)
 
     def forget(self) -> None:
-        """Ask the router anew."""
+        """Ask the router anew, and make the wires anew."""
         self.known.clear()
+        self.wires.forget()
 
     def hold(
         self,
@@ -58,8 +59,6 @@ class Links:
         ports = parse_ports(self.run(LIST).stdout) if machines else {}
         held, problems = self.isolation.hold(machines, ports, open_)
         isolated = {container: port.name for container, port in held.items()}
-        if self.wires is None:
-            return Held(isolated, {}, tuple(problems), ())
         bridges = {network.bridge for network in machines.values()}
         routers: list[End] = []
         bridged: list[str] = []

@@ -7,16 +7,18 @@ netfilter's ingress hook, it meets neither, which is quicker, and no firewall of
 stand in the VPC's way. What else there is (ARP, what is the host's own) crosses the bridge as ever,
 and so does everything where the kernel has none of this.
 
-The table is gone when this process is (nftables.Nftables): nothing is handed on to a port of which
-nobody looks whether it is still there.
+The table is one of the host's, `gkelab-LAB` of the family netdev. What is handed on to a port that
+is gone is lost, so this process takes it away when it ends. It has a rule for each machine and no
+map: the host's own `nft` may be older than this one, and Debian 12's (1.0.6) does not survive the
+sight of a set that 1.1 has made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-Load = Callable[[str], str]
+from gkelab.tools.nft import Nft
 
 
 @dataclass(frozen=True, order=True)
@@ -32,13 +34,11 @@ class End:
 
 @dataclass
 class Wires:
-    """The wires of a lab. `load` makes a transaction of nftables so; "" or what it says against
-    it."""
+    """The wires of a lab, in the host's network namespace."""
 
     lab: str
-    load: Load
+    nft: Nft
     _held: tuple[tuple[End, ...], tuple[End, ...]] | None = None
-    _there: bool = False
 
     def hold(self, routers: Iterable[End], machines: Iterable[End]) -> str:
         """Have wires between these ports of the router's and those of machines on the same
@@ -47,23 +47,21 @@ class Wires:
         if wanted == self._held:
             return ""
         chains = "".join(_chains(*wanted))
-        made = f"table netdev {self._name} {{\nflags owner\n{chains}}}\n" if chains else ""
-        told = self._change(made)
-        if told:
-            self._change("")
-        self._held = None if told else wanted
-        return told
+        refused = self.nft.replace(self.lab, chains) if chains else self.nft.remove(self.lab)
+        if refused:
+            self.clear()
+        else:
+            self._held = wanted
+        return refused
 
-    @property
-    def _name(self) -> str:
-        return f"gkelab-{self.lab}"
+    def forget(self) -> None:
+        """Make them anew, as somebody else may have flushed the host's tables."""
+        self._held = None
 
-    def _change(self, made: str) -> str:
-        gone = f"delete table netdev {self._name}\n" if self._there else ""
-        told = self.load(gone + made) if gone or made else ""
-        if not told:
-            self._there = bool(made)
-        return told
+    def clear(self) -> None:
+        """Have none: everything crosses the bridges again."""
+        self._held = None
+        self.nft.remove(self.lab)
 
 
 def _chains(routers: Iterable[End], machines: Iterable[End]) -> Iterator[str]:
@@ -74,14 +72,13 @@ def _chains(routers: Iterable[End], machines: Iterable[End]) -> Iterator[str]:
         here = [end for end in behind if end.bridge == router.bridge]
         if not here:
             continue
-        ports = ", ".join(dict.fromkeys(f'"{end.port}"' for end in here))
+        ports = ", ".join(f'"{end.port}"' for end in here)
         to_router = f'ether type ip ether daddr {router.mac} fwd to "{router.port}"'
         yield _chain(f"to_router_{number}", f"devices = {{ {ports} }}", to_router)
-        known = ", ".join(f'{end.mac} : "{end.port}"' for end in here)
-        to_machines = f"ether type ip fwd to ether daddr map {{ {known} }}"
-        yield _chain(f"from_router_{number}", f'device "{router.port}"', to_machines)
+        to_machines = (f'ether type ip ether daddr {end.mac} fwd to "{end.port}"' for end in here)
+        yield _chain(f"from_router_{number}", f'device "{router.port}"', *to_machines)
 
 
-def _chain(name: str, where: str, rule: str) -> str:
+def _chain(name: str, where: str, *rules: str) -> str:
     hook = f"type filter hook ingress {where} priority 0; policy accept;"
-    return f"chain {name} {{\n{hook}\n{rule}\n}}\n"
+    return "".join(f"{line}\n" for line in (f"chain {name} {{", hook, *rules, "}"))

@@ -97,7 +97,7 @@ class FakeDocker:
     """A Runner that is docker, `ip` inside containers, and the host's `bridge`, `ip` and `ss`.
     `refuses` maps the first words of a command to what docker says against it; `routes` are the
     host's (Linux's JSON), `peers` what `ss` shows, `ways` what a node says of its routes, by its
-    id, `config` the cluster's ConfigMap."""
+    id, `config` the cluster's ConfigMap, `tables` what `nft` was given."""
 
     networks: list[dict[str, Any]] = field(default_factory=lambda: [copy.deepcopy(NETWORK)])
     routes: list[dict[str, Any]] = field(default_factory=list)
@@ -107,6 +107,7 @@ class FakeDocker:
     containers: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: list[list[str]] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
     isolated: set[int] = field(default_factory=set)
     refuses: dict[tuple[str, ...], str] = field(default_factory=dict)
     clock: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -178,6 +179,8 @@ class FakeDocker:
                 self._start(self.containers[rest[-1]])
             case ["docker", "exec", _, "cat", _]:
                 return 0, f"{self._number(words[2])}\n"
+            case ["nft", "-f", "-"]:
+                self.tables.append(given)
             case ["docker", "exec", _, "sh", "-c", _]:
                 number = self._number(words[2])
                 return 0, f"1 00:00:00:00:00:00\n{number} 02:42:00:00:00:{number % 100:02}\n"
@@ -265,6 +268,7 @@ class FakeDocker:
             c
             for c in self.calls
             if c[1] not in asked
+            and c[0] != "nft"
             and not (c[1] == "network" and c[2] in asked)
             and not (c[1] == "exec" and ("-json" in c or "cat" in c or "get" in c or "sh" in c))
         ]
@@ -291,4 +295,4 @@ def interface(address: str) -> str:
 def agent(docker: FakeDocker, status: Path | None = None, **settings: Any) -> Agent:
     """An agent of the lab, with a clock that stands still."""
     made = Settings(LAB, IMAGE, ("serve",), settings.get("ranges", ()), status, (LINK,))
-    return Agent(made, docker, settings.get("now", lambda: 100.0), settings.get("wires"))
+    return Agent(made, docker, settings.get("now", lambda: 100.0))

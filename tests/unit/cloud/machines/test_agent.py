@@ -72,7 +72,7 @@ def test_a_vm_is_started_isolated_and_routed(tmp_path: Path) -> None:
             }
         },
         "isolated": ports,
-        "wired": {},
+        "wired": dict.fromkeys([WEB], f"veth{int(docker.containers['lab-router']['Id'])}"),
         "subnets": {LINK: US.name},
         "problems": [],
         "left_out": [],

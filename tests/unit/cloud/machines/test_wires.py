@@ -4,23 +4,22 @@ in the kernel, with frames.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
 from gkelab.cloud.machines.links import macs_of
-from gkelab.cloud.machines.nftables import LIBRARY
 from gkelab.cloud.machines.wanted import Wanted
 from gkelab.cloud.machines.wires import End, Wires
+from gkelab.shell import CommandError, Result, run
+from gkelab.tools.nft import Nft
 from tests.unit.cloud.machines.fakes import FakeDocker, agent, instance, state
 from tests.unit.cloud.router.wires import missing as no_wires
 
-ROOT = Path(__file__).parents[4]
 NODE = {"gkelab.lab": "lab", "gkelab.role": "node"}
 ROUTER = {"gkelab.lab": "lab", "gkelab.role": "router"}
 OF_NODE = {"goog-gke-node": ""}
@@ -33,115 +32,132 @@ FAR = End("br-eu", "c0", 14, "42:01:0a:84:00:02")
 
 
 class Kernel:
-    """Takes what is loaded, but what it is told to refuse."""
+    """A Runner that is `nft`, and takes what it is given but for chains it is told to refuse."""
 
     def __init__(self) -> None:
-        self.loaded: list[str] = []
+        self.tables: list[str] = []
         self.refuses = ""
 
-    def __call__(self, text: str) -> str:
-        if self.refuses and "chain" in text:
-            return self.refuses
-        self.loaded.append(text)
-        return ""
+    def __call__(self, argv: Sequence[str], *, input: str = "", **_: object) -> Result:
+        assert argv == ["nft", "-f", "-"]
+        if self.refuses and "chain" in input:
+            raise CommandError(Result(tuple(argv), 1, "", f"{self.refuses}\nmore"))
+        self.tables.append(input)
+        return Result(tuple(argv), 0, "", "")
+
+
+GONE = "add table netdev gkelab-x\ndelete table netdev gkelab-x\n"
+
+
+@pytest.fixture
+def kernel() -> Kernel:
+    return Kernel()
+
+
+@pytest.fixture
+def wires(kernel: Kernel) -> Wires:
+    return Wires("x", Nft(kernel))  # type: ignore[arg-type]
 
 
 # --- the table
 
 
-def test_each_machine_is_joined_to_the_router_of_its_bridge() -> None:
-    kernel = Kernel()
-    wires = Wires("x", kernel)
+def test_each_machine_is_joined_to_the_router_of_its_bridge(wires: Wires, kernel: Kernel) -> None:
     assert wires.hold([US, EU], [A, B, FAR]) == ""
-    (text,) = kernel.loaded
-    assert text.startswith("table netdev gkelab-x {\nflags owner\n")
+    (text,) = kernel.tables
+    assert text.startswith(f"{GONE}table netdev gkelab-x {{\nchain ")
     assert 'devices = { "a0", "b0" }' in text
     assert f'ether type ip ether daddr {US.mac} fwd to "r0"' in text
-    assert f'fwd to ether daddr map {{ {A.mac} : "a0", {B.mac} : "b0" }}' in text
+    for end in (A, B, FAR):
+        assert f'ether type ip ether daddr {end.mac} fwd to "{end.port}"' in text
     assert 'devices = { "c0" }' in text
-    assert f'fwd to ether daddr map {{ {FAR.mac} : "c0" }}' in text
 
 
-def test_only_what_changes_is_loaded() -> None:
-    kernel = Kernel()
-    wires = Wires("x", kernel)
+def test_only_what_changes_is_loaded(wires: Wires, kernel: Kernel) -> None:
     wires.hold([US], [A])
     wires.hold([US], [A])
-    assert len(kernel.loaded) == 1
+    assert len(kernel.tables) == 1
     wires.hold([US], [A, B])
-    assert kernel.loaded[1].startswith("delete table netdev gkelab-x\ntable netdev gkelab-x {")
+    assert len(kernel.tables) == 2
     # A port of the same name is another, if its number is.
     wires.hold([US], [A, End(B.bridge, B.port, 99, B.mac)])
-    assert len(kernel.loaded) == 3
+    assert len(kernel.tables) == 3
+    wires.forget()
+    wires.hold([US], [A, End(B.bridge, B.port, 99, B.mac)])
+    assert kernel.tables[3] == kernel.tables[2]
 
 
-def test_without_a_router_or_machines_there_is_no_table() -> None:
-    kernel = Kernel()
-    wires = Wires("x", kernel)
+def test_without_a_router_or_machines_there_is_no_table(wires: Wires, kernel: Kernel) -> None:
     assert wires.hold([], [A]) == ""
     assert wires.hold([EU], [A]) == ""
-    assert kernel.loaded == []
     wires.hold([US], [A])
     wires.hold([US], [])
-    assert kernel.loaded[1:] == ["delete table netdev gkelab-x\n"]
+    assert [text == GONE for text in kernel.tables] == [True, True, False, True]
+    wires.hold([US], [A])
+    wires.clear()
+    assert kernel.tables[-1] == GONE
 
 
-def test_what_the_kernel_refuses_leaves_no_wire_and_is_tried_again() -> None:
-    kernel = Kernel()
-    wires = Wires("x", kernel)
+def test_what_the_kernel_refuses_leaves_no_wire_and_is_tried_again(
+    wires: Wires, kernel: Kernel
+) -> None:
     wires.hold([US], [A])
     kernel.refuses = "Error: No such device"
     assert wires.hold([US], [A, B]) == "Error: No such device"
-    assert kernel.loaded[1:] == ["delete table netdev gkelab-x\n"]
+    assert kernel.tables[1:] == [GONE]
     kernel.refuses = ""
     assert wires.hold([US], [A, B]) == ""
-    assert kernel.loaded[2].startswith("table netdev gkelab-x {")
+    assert f'"{B.port}"' in kernel.tables[2]
 
 
 # --- by the agent
 
 
+def asked(docker: FakeDocker) -> int:
+    """How often the router was asked for its interfaces."""
+    return len([call for call in docker.calls if call[3:4] == ["sh"]])
+
+
 def test_the_agent_joins_nodes_and_vms() -> None:
-    docker, kernel = FakeDocker(), Kernel()
+    docker = FakeDocker()
     docker.add("small-worker", NODE, address="10.128.0.3/20")
     docker.add("lab-router", ROUTER, address="10.128.0.1/20")
-    it = agent(docker, wires=Wires("lab", kernel))
+    it = agent(docker)
     wants = state(instance("small-worker", "10.128.0.3", labels=OF_NODE), instance("web"))
     it.step(wants)
     ports = {name: f"veth{int(c['Id'])}" for name, c in docker.containers.items()}
     router = ports["lab-router"]
     assert it.status.told["wired"] == {"small-worker": router, WEB: router}
     assert it.status.told["bridged"] == []
-    (text,) = kernel.loaded
-    assert f'42:01:0a:80:00:03 : "{ports["small-worker"]}"' in text
-    assert f'42:01:0a:80:00:05 : "{ports[WEB]}"' in text
-    asked = len([call for call in docker.calls if call[3:4] == ["sh"]])
+    (text,) = docker.tables
+    assert f'42:01:0a:80:00:03 fwd to "{ports["small-worker"]}"' in text
+    assert f'42:01:0a:80:00:05 fwd to "{ports[WEB]}"' in text
     it.step(wants)
-    assert len([call for call in docker.calls if call[3:4] == ["sh"]]) == asked == 1
-    assert len(kernel.loaded) == 1
+    assert (asked(docker), len(docker.tables)) == (1, 1)
     it.step(wants, thorough=True)
-    assert len([call for call in docker.calls if call[3:4] == ["sh"]]) == 2
+    assert (asked(docker), len(docker.tables)) == (2, 2)
+    it.close()
+    assert docker.tables[-1] == GONE.replace("-x", "-lab")
 
 
 def test_a_router_that_is_started_anew_has_other_ends() -> None:
-    docker, kernel = FakeDocker(), Kernel()
+    docker = FakeDocker()
     docker.add("lab-router", ROUTER)
-    it = agent(docker, wires=Wires("lab", kernel))
+    it = agent(docker)
     it.step(state(instance("web")))
     del docker.containers["lab-router"]
     it.step(state(instance("web")))
-    assert kernel.loaded[1:] == ["delete table netdev gkelab-lab\n"]
+    assert docker.tables[1:] == [GONE.replace("-x", "-lab")]
     assert it.status.told["wired"] == {}
     again = docker.add("lab-router", ROUTER)
     it.step(state(instance("web")))
-    assert f'fwd to "veth{int(again["Id"])}"' in kernel.loaded[2]
+    assert f'fwd to "veth{int(again["Id"])}"' in docker.tables[2]
 
 
 def test_a_kernel_without_is_told_of_and_the_rest_goes_on() -> None:
-    docker, kernel = FakeDocker(), Kernel()
-    kernel.refuses = "Error: Operation not supported"
+    docker = FakeDocker(refuses={("nft",): "Error: Operation not supported"})
     docker.add("lab-router", ROUTER)
-    it = agent(docker, wires=Wires("lab", kernel))
+    it = agent(docker)
     it.step(state(instance("web")))
     told = it.status.told
     assert told["isolated"].keys() == {WEB}
@@ -151,14 +167,14 @@ def test_a_kernel_without_is_told_of_and_the_rest_goes_on() -> None:
 
 
 def test_an_open_port_has_no_wire() -> None:
-    docker, kernel = FakeDocker(), Kernel()
+    docker = FakeDocker()
     docker.add("small-worker", NODE)
     docker.add("lab-router", ROUTER)
     switch = {"items": [{"key": "gkelab-direct", "value": "true"}]}
-    it = agent(docker, wires=Wires("lab", kernel))
+    it = agent(docker)
     it.step(state(instance("small-worker", labels=OF_NODE, metadata=switch)))
     assert it.status.told["wired"] == {}
-    assert kernel.loaded == []
+    assert not any("chain" in text for text in docker.tables)
 
 
 def test_nothing_is_known_without_a_state() -> None:
@@ -166,17 +182,6 @@ def test_nothing_is_known_without_a_state() -> None:
 
 
 # --- in the kernel
-
-_HELD = """
-import sys
-from gkelab.cloud.machines.nftables import Nftables
-from gkelab.cloud.machines.wires import End, Wires
-number = lambda name: int(open(f"/sys/class/net/{name}/ifindex").read())
-end = lambda port, mac: End("br0", port, number(port), mac)
-router, a = end("r0", "02:42:00:00:00:01"), end("a0", "42:01:0a:4d:00:02")
-print(Wires("t", Nftables().load).hold([router], [a]), flush=True)
-sys.stdin.read()
-"""
 
 
 def have(*words: str, check: bool = True) -> str:
@@ -194,19 +199,10 @@ except ConnectionRefusedError:
 """
 
 
-def missing() -> str:
-    """Why this host has no wires; "" where it has."""
-    try:
-        ctypes.CDLL(LIBRARY)
-    except OSError:
-        return f"this host lacks {LIBRARY}"
-    return no_wires()
-
-
 @pytest.fixture
 def host() -> Iterator[str]:
     """A namespace with a bridge, and a machine and a router behind it in their own."""
-    lacking = missing()
+    lacking = no_wires()
     if lacking:
         pytest.skip(lacking)
     names = {who: f"gkelab-{os.getpid()}-{who}" for who in ("host", "a", "r")}
@@ -243,24 +239,22 @@ def over_the_bridge(host: str) -> bool:
     return "packets 0 " not in said
 
 
-def test_packets_go_past_the_bridge_as_long_as_the_process_lives(host: str) -> None:
+def test_packets_go_past_the_bridge(host: str) -> None:
+    """As long as there are wires; and what is not for the router goes over it."""
+
+    def inside(argv: Sequence[str], **more: Any) -> Result:
+        return run(["ip", "netns", "exec", host, *argv], **more)
+
+    def end(port: str, mac: str) -> End:
+        path = f"/sys/class/net/{port}/ifindex"
+        return End("br0", port, int(inside(["cat", path]).stdout), mac)
+
+    wires = Wires("t", Nft(inside))
     assert over_the_bridge(host)
-    held = subprocess.Popen(
-        ["ip", "netns", "exec", host, sys.executable, "-c", _HELD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    assert held.stdin is not None
-    assert held.stdout is not None
-    try:
-        told = held.stdout.readline().strip()
-        if "not supported" in told or "No such file" in told:
-            pytest.skip(f"this kernel hands nothing on at ingress: {told}")
-        assert told == ""
-        assert not over_the_bridge(host)
-    finally:
-        held.kill()
-        held.wait()
+    refused = wires.hold([end("r0", "02:42:00:00:00:01")], [end("a0", "42:01:0a:4d:00:02")])
+    if "not supported" in refused or "No such file" in refused:
+        pytest.skip(f"this kernel hands nothing on at ingress: {refused}")
+    assert refused == ""
+    assert not over_the_bridge(host)
+    wires.clear()
     assert over_the_bridge(host)
