@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from gkelab.errors import LabError
@@ -65,6 +65,12 @@ def ask_sample(text: str) -> Sample:
     """`fabric ask`'s answer."""
     told = answer(text)
     return Sample(told["transactions"] / told["seconds"])
+
+
+def mean_of(parts: Sequence[Sample]) -> Sample:
+    """The seconds of a turn as one."""
+    cpus = [part.cpu for part in parts if part.cpu is not None]
+    return Sample(mean(part.value for part in parts), mean(cpus) if cpus else None)
 
 
 def idle_cpus(text: str) -> float:

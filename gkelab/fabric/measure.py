@@ -19,6 +19,7 @@ from gkelab.fabric.figures import (
     ask_sample,
     flatness,
     idle_cpus,
+    mean_of,
     percentile,
     ratio,
     stream_sample,
@@ -26,7 +27,9 @@ from gkelab.fabric.figures import (
 from gkelab.fabric.stage import Stage, Way
 from gkelab.fabric.writes import measure_writes
 
-SECONDS = {STREAM: 4, ASKS: 2, CONNECTS: 2}
+# Of each way in a turn, second by second in turns with the other ways: what disturbs a machine
+# for a while disturbs all of them.
+SECONDS = {STREAM: 4, ASKS: 4, CONNECTS: 2}
 QUIET = 3
 LISTS = 20
 ROUTER, BRIDGE, DIRECT = "router", "bridge", "direct"
@@ -133,20 +136,22 @@ def turns(
     for _ in range(runs):
         idle = idle_cpus(stage.probe(stage.bridge, ["quiet", f"--seconds={QUIET}"], QUIET))
         for one in measures:
-            for name, way in ways.items():
-                before(name)
-                found[name][one].append(sample(stage, way, one, idle))
+            parts: dict[str, list[Sample]] = {name: [] for name in ways}
+            for _ in range(SECONDS[one]):
+                for name, way in ways.items():
+                    before(name)
+                    parts[name].append(sample(stage, way, one, idle))
+            for name, part in parts.items():
+                found[name][one].append(mean_of(part))
     return found
 
 
 def sample(stage: Stage, way: Way, measure: str, idle: float) -> Sample:
-    """One measure of one way."""
-    seconds = SECONDS[measure]
-    length = f"--seconds={seconds}"
+    """One measure of one way, for a second."""
     if measure == STREAM:
-        return stream_sample(stage.probe(way, ["throughput", way.host, length], seconds), idle)
+        return stream_sample(stage.probe(way, ["throughput", way.host, "--seconds=1"], 1), idle)
     fresh = ["--fresh"] if measure == CONNECTS else []
-    return ask_sample(stage.probe(way, ["ask", way.host, length, *fresh], seconds))
+    return ask_sample(stage.probe(way, ["ask", way.host, "--seconds=1", *fresh], 1))
 
 
 def past_the_router(stage: Stage, runs: int) -> Turns:

@@ -58,7 +58,7 @@ class Links:
         host's bridges cannot be read."""
         ports = parse_ports(self.run(LIST).stdout) if machines else {}
         held, problems = self.isolation.hold(machines, ports, open_)
-        isolated = {container: port.name for container, port in held.items()}
+        isolated = {name: port.name for name, port in held.items() if name not in open_}
         bridges = {network.bridge for network in machines.values()}
         routers: list[End] = []
         bridged: list[str] = []

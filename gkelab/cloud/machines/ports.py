@@ -88,9 +88,9 @@ class Isolation:
         ports: Mapping[int, Port],
         open_: Collection[str] = (),
     ) -> tuple[dict[str, Port], list[str]]:
-        """Isolate the machines' ports, all but those of the containers that are to be open; the
-        isolated ones by container, and what could not be done. `ports` are those of the host's
-        bridges, by number."""
+        """Isolate the machines' ports, all but those of the containers that are to be open; all
+        that are as they should be, by container, and what could not be done. `ports` are those of
+        the host's bridges, by number."""
         problems = []
         lives = {container.life for container in machines}
         for life in [life for life in self.peers if life not in lives]:
@@ -99,9 +99,7 @@ class Isolation:
         for container, network in machines.items():
             wanted = container.name not in open_
             try:
-                port = self._hold(container, network, ports, wanted)
-                if wanted:
-                    held[container.name] = port
+                held[container.name] = self._hold(container, network, ports, wanted)
             except LabError as error:
                 problems.append(f"the port of {container.name} is not isolated: {error.message}")
         return held, problems

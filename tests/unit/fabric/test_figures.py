@@ -20,6 +20,7 @@ from gkelab.fabric.figures import (
     fates,
     flatness,
     idle_cpus,
+    mean_of,
     percentile,
     ratio,
     stream_sample,
@@ -179,3 +180,8 @@ def test_what_is_missed_says_so(changes: dict[str, object], missed: list[str]) -
 
 def test_a_write_that_never_came_is_infinitely_late() -> None:
     assert math.isinf(figures(writes=Fates((None,), 1, 0, 1, 0)).delay(99))
+
+
+def test_the_seconds_of_a_turn_are_one() -> None:
+    assert mean_of([Sample(2, 0.5), Sample(4, 1.5)]) == Sample(3, 1.0)
+    assert mean_of([Sample(2), Sample(4)]) == Sample(3)

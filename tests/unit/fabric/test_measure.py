@@ -67,9 +67,9 @@ def test_ways_are_measured_in_turns() -> None:
     stage = FakeStage()
     ways = {ROUTER: stage.pods, BRIDGE: stage.bridge}
     found = measure.turns(stage.as_stage(), ways, ["throughput", "connections"], 2)
-    assert stage.did == 2 * [
-        *("throughput pod", "throughput container", "ask anew pod", "ask anew container")
-    ]
+    streams, connects = ["throughput pod", "throughput container"], ["ask anew pod"]
+    connects.append("ask anew container")
+    assert stage.did == 2 * [*(4 * streams), *(2 * connects)]
     assert [sample.value for sample in found[ROUTER]["connections"]] == [5.0, 5.0]
 
 
