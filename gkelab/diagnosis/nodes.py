@@ -47,11 +47,19 @@ ROUTER = {
     "sysctls.txt": ["sysctl", "--all", "--ignore", "--pattern", r"^net\.ipv4\.(ip_forward|conf)"],
     "firewall.log": ["sh", "-c", f"tail --lines={TAIL} {FIREWALL_LOG} 2>&1"],
 }
+# Of the host's tables none but labs' own.
+MACHINES = {
+    "wires.txt": [
+        *("sh", "-c"),
+        "nft list tables netdev | grep -o 'gkelab-.*' |"
+        ' while read -r table; do nft list table netdev "$table"; done',
+    ]
+}
 # By role; those on the host's network have none of their own.
 COMMANDS: dict[str, dict[str, list[str]]] = {
     "node": NETWORK | NODE,
     "router": NETWORK | ROUTER | TELLS,
-    "machines": TELLS,
+    "machines": TELLS | MACHINES,
     "controllers": TELLS,
 }
 

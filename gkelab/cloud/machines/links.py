@@ -54,7 +54,7 @@ class Links:
         open_: Collection[str],
     ) -> Held:
         """Join these machines, whose MAC addresses are known by container, with the router that is
-        among the others; those that are open stay as docker has made them. CommandError when the
+        among the others; the ports of those that are open are not isolated. CommandError when the
         host's bridges cannot be read."""
         ports = parse_ports(self.run(LIST).stdout) if machines else {}
         held, problems = self.isolation.hold(machines, ports, open_)

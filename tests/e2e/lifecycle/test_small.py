@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 import yaml
 
 from gkelab import commands
+from gkelab.containers import told
 from gkelab.find import find_labs
 from gkelab.lab import Lab
 from gkelab.lock import hold
@@ -200,6 +202,12 @@ def test_a_vanished_worker_is_named(small: Lab) -> None:
     assert ids(small) == before
 
 
+def has_wires() -> bool:
+    """Whether the host's nftables have the lab's table, as far as it has a program that tells."""
+    found = run(["nft", "list", "tables", "netdev"], check=False) if shutil.which("nft") else None
+    return found is not None and "gkelab-small" in found.stdout
+
+
 def test_down_leaves_everything_else(small: Lab, foreign: dict[str, str], kubeconfig: Path) -> None:
     """The lab's containers, networks, volumes, routes, contexts and files go; the foreign ones
     stay as they are."""
@@ -208,7 +216,10 @@ def test_down_leaves_everything_else(small: Lab, foreign: dict[str, str], kubeco
     bridges = {network.bridge for network in docker.networks({LABEL: "small"})}
     mounted = own_volumes(small)
     assert mounted, "the nodes have volumes of their own"
+    wired = bool(told(small, "machines")["wired"]) and shutil.which("nft") is not None
+    assert has_wires() is wired
     invoke("down", "--lab=small", KUBECONFIG=str(kubeconfig))
+    assert not has_wires()
     assert {c.id for c in docker.containers({})} == others
     assert foreign["container"] in others
     assert foreign["network"] in {network.id for network in docker.networks()}
