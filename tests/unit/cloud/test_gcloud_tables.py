@@ -21,10 +21,15 @@ HEADS = {
 }
 
 
+# Of all zones there are thousands, which Google's library takes half a minute to read.
+FEWER = {"machine-types": "--zones=us-central1-a"}
+
+
 @pytest.mark.parametrize("group", HEADS)
 def test_columns(gcloud: Gcloud, group: str) -> None:
     good(gcloud, NET, SUBNET)
-    head = good(gcloud, f"compute {group} list --limit=1").splitlines()[0]
+    few = FEWER.get(group, "")
+    head = good(gcloud, f"compute {group} list --limit=1 {few}".rstrip()).splitlines()[0]
     assert head.split() == HEADS[group].split()
 
 
