@@ -37,6 +37,7 @@ ON_NODE: dict[str, Counter] = {
     "nft lines": (["nft", "list", "ruleset"], lines),
     "network namespaces": (["ls", "-1", "/var/run/netns"], lines),
     "containers": (["ctr", "--namespace", "k8s.io", "containers", "list", "--quiet"], lines),
+    "tasks": (["ctr", "--namespace", "k8s.io", "tasks", "list", "--quiet"], lines),
     "shims": (["ps", "-e", "-o", "comm="], shims),
 }
 IN_AGENT: dict[str, Counter] = {
@@ -47,9 +48,10 @@ IN_AGENT: dict[str, Counter] = {
     "BPF pins": (["find", "/sys/fs/bpf", "-type", "f"], lines),
     "endpoint states": (["ls", "-1", "/var/run/cilium/state"], lines),
 }
-# What one more pod on a node adds to: if it did not, counting would show nothing.
+# What one more pod on a node adds to: if it did not, counting would show nothing. Not containers,
+# as kubelet may remove dead ones of before meanwhile: tasks are those that run.
 A_POD_ADDS = (
-    *("interfaces", "routes", "network namespaces", "containers", "shims"),
+    *("interfaces", "routes", "network namespaces", "tasks", "shims"),
     *("Cilium endpoints", "BPF endpoints", "BPF ipcache", "endpoint states"),
     "CiliumEndpoints",
 )
