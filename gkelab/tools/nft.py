@@ -17,14 +17,11 @@ class Nft:
     def replace(self, lab: str, chains: str) -> str:
         """Have the lab's table be these chains, at once; "" or what nftables says against it, after
         which it is as it was."""
-        table = f"netdev gkelab-{lab}"
-        text = f"add table {table}\ndelete table {table}\ntable {table} {{\n{chains}}}\n"
-        return self._load(text)
+        return self._load(f"{_gone(lab)}table {_table(lab)} {{\n{chains}}}\n")
 
     def remove(self, lab: str) -> str:
         """Have no such table; "" or why not, as where the host has no `nft`."""
-        table = f"netdev gkelab-{lab}"
-        return self._load(f"add table {table}\ndelete table {table}\n")
+        return self._load(_gone(lab))
 
     def _load(self, text: str) -> str:
         try:
@@ -32,3 +29,12 @@ class Nft:
         except CommandError as bad:
             return (bad.result.stderr.strip() or bad.message).splitlines()[0]
         return ""
+
+
+def _table(lab: str) -> str:
+    return f"netdev gkelab-{lab}"
+
+
+def _gone(lab: str) -> str:
+    """What removes the table, whether there is one or not."""
+    return f"add table {_table(lab)}\ndelete table {_table(lab)}\n"

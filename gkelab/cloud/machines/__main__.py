@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -50,9 +51,8 @@ def main(words: Sequence[str]) -> int:
     mirror = Mirror(told.cloud)
     follow(mirror, wake.set, stop)
     events.follow(told.lab, wake.set, stop)
-    agent = Agent(settings, run, time.monotonic)
-    serve(agent, mirror, wake, stop)
-    agent.close()
+    with closing(Agent(settings, run, time.monotonic)) as agent:
+        serve(agent, mirror, wake, stop)
     return 0
 
 
