@@ -378,6 +378,23 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
+        "Static routes: by an instance, by priority and length, for instances with a tag alone; a "
+        "NAT instance",
+        f"{DOCS}vpc/docs/static-routes",
+        "emulated",
+        "a routing table in the router for those whom the same routes are for; nodes and their "
+        "pods are told where routes lead",
+        "no internal load balancer and no VPN tunnel as a next hop; a node sends out of the "
+        "machine what it would without the lab, so of a default route pods take what leads to the "
+        "lab's internet, and of a narrower one what this host does not need itself",
+        (
+            f"{_VPC}test_static_routes.py::test_a_nat_instance",
+            f"{_VPC}test_static_routes.py::test_the_lower_number_of_two_routes_is_taken",
+            f"{_VPC}test_static_routes.py::test_pods_take_a_route_to_where_the_lab_has_nothing",
+            f"{_API}test_packets.py::test_a_static_route",
+        ),
+    ),
+    Claim(
         "VPC firewall rules: direction, priority, ranges, tags, protocols and ports, implied "
         "rules, stateful",
         f"{DOCS}firewall/docs/firewalls",

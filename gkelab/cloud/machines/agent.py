@@ -163,7 +163,7 @@ class Agent:
         return problems
 
     def _ways(self, nodes: Mapping[Seen, SubnetNetwork], subnets: Made) -> list[str]:
-        problems = self.ways.tell(nodes, subnets.ranges)
+        problems = self.ways.tell(nodes, subnets.ranges | subnets.routed)
         if problems:
             self.patience.failed()
         return problems

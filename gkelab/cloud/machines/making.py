@@ -4,7 +4,7 @@ address, and a route of the host's that leads nowhere under each of their ranges
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Network
@@ -21,6 +21,7 @@ from gkelab.cloud.machines.subnets import (
     peer_claims,
     refusal,
     resolver_claims,
+    routed_beyond,
     smaller,
 )
 from gkelab.cloud.mirror import State
@@ -36,11 +37,12 @@ RESOLV_CONF = Path("/etc/resolv.conf")
 
 @dataclass
 class Made:
-    """What is so after `make`: the ranges that are real, docker's networks that are to go once no
-    machine is left on them, whether docker has new ones; what is not real, and what could not be
-    done, a sentence each."""
+    """What is so after `make`: the subnets' ranges that are real and where routes lead beside
+    them, docker's networks that are to go once no machine is left on them, whether docker has new
+    ones; what is not real, and what could not be done, a sentence each."""
 
     ranges: set[IPv4Network] = field(default_factory=set)
+    routed: set[IPv4Network] = field(default_factory=set)
     going: list[Network] = field(default_factory=list)
     changed: bool = False
     left_out: list[str] = field(default_factory=list)
@@ -50,8 +52,8 @@ class Made:
 @dataclass
 class Making:
     """Makes them real. `declared` are the links of the subnets that `up` makes, `ranges` what the
-    lab's topology has; `held` are the ranges that the host has routes under, as far as this
-    process knows."""
+    lab's topology has; `held` are the ranges that the host has routes under, and `routed` those
+    that it does without as a route leads there, as far as this process knows."""
 
     run: Runner
     docker: Docker
@@ -60,13 +62,16 @@ class Making:
     ranges: Sequence[IPv4Network]
     resolv_conf: Path = RESOLV_CONF
     held: set[IPv4Network] = field(default_factory=set)
+    routed: set[IPv4Network] = field(default_factory=set)
 
     def make(self, state: State, networks: Sequence[Network], containers: Sequence[Seen]) -> Made:
         """Make what is missing. `networks` are those of the lab's subnets. Raises CommandError
         when docker or the host does not say what there is."""
         wanted = later_subnets(state, self.lab, self.declared)
+        beyond = routed_beyond(state, self.declared, self.ranges)
         made = Made(going=going(networks, wanted, containers))
-        if not wanted and not self.held:
+        if not wanted and not beyond and not self.held:
+            self.routed = set()
             return made
         there = {network.name: network for network in networks}
         routes = IpRoute(self.run).routes()
@@ -92,6 +97,7 @@ class Making:
             primary = found.subnets[0] if found else one.range
             made.ranges |= {primary, *(n for n in one.secondary if n not in refused)}
             self._join(one, containers, made.problems)
+        self._route(beyond, routes, made)
         hold = partial(self._hold, made.ranges, under)
         _try(hold, "cannot hold the later subnets' ranges on the host", made.problems)
         return made
@@ -134,6 +140,23 @@ class Making:
                 _LOG.info("connect %s to %s at %s", router.name, one.network.name, one.gateway)
                 _try(connect, f"cannot connect {router.name} to {one.network.name}", problems)
 
+    def _route(
+        self, beyond: Mapping[IPv4Network, str], routes: Sequence[Route], made: Made
+    ) -> None:
+        """Have nodes send there what else they would send out of the machine, but not what the
+        host itself needs: what it has had no use for once, it is not asked about again."""
+        self.routed &= beyond.keys()
+        new = sorted(beyond.keys() - self.routed)
+        claims = list(self._host_claims(routes, self._bridges())) if new else []
+        for destination in new:
+            why = refusal(destination, claims)
+            if why:
+                name = beyond[destination]
+                made.left_out.append(f"routes {name} is no way for nodes and their pods: {why}")
+            else:
+                self.routed.add(destination)
+        made.routed = set(self.routed)
+
     def _hold(self, wanted: set[IPv4Network], under: set[IPv4Network]) -> None:
         """Have the host know no way to these ranges but over docker's bridges: by another they
         would leave the machine. `under` are the ranges with such a route."""
@@ -158,16 +181,24 @@ class Making:
         own = {network for one in wanted for network in one.ranges}
         claims = [*network_claims(networks), *declared_claims(state, self.declared)]
         claims += [Claim(network, "the lab's") for network in self.ranges]
-        for route in routes:
-            if route.device and route.destination.prefixlen and route.device not in bridges:
-                claims.append(Claim(route.destination, f"the host's route via {route.device}"))
-            elif _is_own(route) and route.destination not in own:
-                claims.append(Claim(route.destination, "a lab's"))
+        others = (r.destination for r in routes if _is_own(r) and r.destination not in own)
+        claims += [Claim(network, "a lab's") for network in others]
         for one in wanted:
             if one.network.name in names:
                 claims += (Claim(n, one.link) for n in one.ranges if n in under)
-        claims += resolver_claims(self.resolv_conf.read_text() if self.resolv_conf.exists() else "")
-        return [*claims, *peer_claims(self.run(PEERS, check=False).stdout)]
+        return [*claims, *self._host_claims(routes, bridges)]
+
+    def _bridges(self) -> set[str]:
+        return {network.bridge for network in self.docker.networks()}
+
+    def _host_claims(self, routes: Sequence[Route], bridges: Collection[str]) -> Iterator[Claim]:
+        """What this host needs itself."""
+        for route in routes:
+            if route.device and route.destination.prefixlen and route.device not in bridges:
+                yield Claim(route.destination, f"the host's route via {route.device}")
+        told = self.resolv_conf.read_text() if self.resolv_conf.exists() else ""
+        yield from resolver_claims(told)
+        yield from peer_claims(self.run(PEERS, check=False).stdout)
 
 
 def _is_own(route: Route) -> bool:

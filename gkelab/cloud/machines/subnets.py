@@ -1,5 +1,5 @@
-"""Subnets that came after `up`: which of the cloud's they are, whether this host can have their
-ranges, and what of docker's networks is to go. Pure."""
+"""Subnets that came after `up`, and where routes lead that did: which of the cloud's they are,
+whether this host can have their ranges, and what of docker's networks is to go. Pure."""
 
 from __future__ import annotations
 
@@ -94,6 +94,25 @@ def _later(body: Body, link: str, lab: str) -> Later:
 def _secondary(body: Body) -> Iterator[IPv4Network]:
     for item in body.get("secondaryIpRanges", ()):
         yield IPv4Network(item["ipCidrRange"])
+
+
+def routed_beyond(
+    state: State, declared: Collection[str], ranges: Sequence[IPv4Network]
+) -> dict[IPv4Network, str]:
+    """Where routes by instances lead in the networks of the subnets that `up` makes, beyond
+    `ranges`; and the names of those routes. A default route is left out: a machine's way to what
+    the lab does not have is not the lab's."""
+    subnets = state.all("subnetworks")
+    networks = {s["network"] for s in subnets if from_regions(s["selfLink"]) in declared}
+    found: dict[IPv4Network, str] = {}
+    for route in state.all("routes"):
+        destination = IPv4Network(route["destRange"])
+        by_instance = "nextHopInstance" in route or "nextHopIp" in route
+        here = by_instance and route["network"] in networks
+        known = not destination.prefixlen or any(destination.subnet_of(n) for n in ranges)
+        if here and not known:
+            found.setdefault(destination, route["name"])
+    return found
 
 
 def declared_claims(state: State, declared: Collection[str]) -> Iterator[Claim]:

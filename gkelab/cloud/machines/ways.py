@@ -1,5 +1,6 @@
-"""What the clusters' nodes know of subnets that came after they booted: a way by the router, and
-that pods keep their addresses there. (A VM's way anywhere is the router, and so needs no news.)
+"""What the clusters' nodes know of subnets, and of routes, that came after they booted: a way by
+the router, and that pods keep their addresses there. (A VM's way anywhere is the router, and so
+needs no news.)
 
 A node's way out of the machine is docker's bridge, and not the router: a registry or a proxy may
 be at any private address outside of the lab. So each range is told one by one.

@@ -16,8 +16,10 @@ from gkelab.cloud.router.listing import Listing, differences, mistakes
 from gkelab.cloud.router.nfqueue import Queues
 from gkelab.cloud.router.reading import read
 from gkelab.cloud.router.routes import (
+    change_lookups,
     change_neighbours,
     change_routes,
+    wanted_lookups,
     wanted_neighbours,
     wanted_routes,
 )
@@ -181,7 +183,7 @@ class Agent:
         self.counters = dict(self._listing.counters)
 
     def _routing(self) -> list[tuple[str, list[str]]]:
-        """What is to be done to neighbours and routes, by which of them."""
+        """What is to be done to neighbours, routes and look-ups, by which of them."""
         devices = list(self.interfaces.subnets.values())
         near = change_neighbours(
             self.kernel.neighbours(devices), wanted_neighbours(self.fabric, self.interfaces)
@@ -189,7 +191,9 @@ class Agent:
         there, foreign = self.kernel.routes()
         wanted = wanted_routes(self.fabric, self.interfaces, self._connected)
         far = change_routes(there, foreign, wanted)
-        return [(what, lines) for what, lines in (("neighbours", near), ("routes", far)) if lines]
+        tables = change_lookups(self.kernel.lookups(), wanted_lookups(self.fabric, self.interfaces))
+        found = (("neighbours", near), ("routes", far), ("look-ups", tables))
+        return [(what, lines) for what, lines in found if lines]
 
     def _batch(self, lines: list[str]) -> None:
         said = self.kernel.batch(lines)

@@ -1,18 +1,21 @@
 """From a fabric to the nftables table that enforces it.
 
 A packet's way: `senders` (before connection tracking) asks whether the machine that sent it may
-use its source address; `destinations` whether a new connection's destination is anybody's; the
-NAT chains stand public addresses for primary ones towards the internet; `forward` lets through
-what belongs to a connection, and has new ones decided by the egress rules of who sends and the
-ingress rules of who receives. Every step is a look-up in a set or map, whatever their number.
+use its source address; `destinations` whether a new connection's destination is anybody's;
+`tables` marks what is routed by a table of its sender's group; the NAT chains stand public
+addresses for primary ones towards the internet; `forward` lets through what belongs to a
+connection, and has new ones decided by the egress rules of who sends and the ingress rules of who
+receives. Every step is a look-up in a set or map, whatever their number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 
+from gkelab.cloud.router.applicable import Group, groups
 from gkelab.cloud.router.classes import Classes, short_hash
 from gkelab.cloud.router.fabric import Fabric, Nic
 from gkelab.cloud.router.ruleset import Chain, Ruleset, Set
@@ -30,10 +33,13 @@ COUNTERS = (
 )
 RAW = "type filter hook prerouting priority -300; policy accept;"
 NEW = "type filter hook prerouting priority -150; policy accept;"
+ROUTING = "type filter hook prerouting priority -140; policy accept;"
 DNAT = "type nat hook prerouting priority -100; policy accept;"
 SNAT = "type nat hook postrouting priority 100; policy accept;"
 FORWARD = "type filter hook forward priority 0; policy drop;"
 INPUT = "type filter hook input priority 0; policy drop;"
+# Who sent a packet, as the wire tells.
+SENDER = "iifname . ether saddr"
 INPUT_RULES = ('iifname "lo" accept', "ct state established,related accept")
 QUESTIONS = ("udp dport 53", "tcp dport 53")
 # The router's own service. Who may ask it is settled by then.
@@ -61,6 +67,7 @@ def compiled(fabric: Fabric, interfaces: Interfaces) -> Ruleset:
     table = Table(fabric, interfaces, counters)
     table.senders()
     table.destinations()
+    table.tables()
     table.nat()
     table.forward()
     return Ruleset(frozenset(counters), table.sets, table.chains)
@@ -84,6 +91,13 @@ class Table:
     def _set(self, name: str, kind: str, elements: Mapping[str, str], interval: bool) -> None:
         self.sets[name] = Set(kind, interval, elements)
 
+    def _sender(self, nic: Nic) -> str:
+        return f'"{self.interfaces.subnets[nic.subnet]}" . {nic.mac}'
+
+    @cached_property
+    def _groups(self) -> tuple[Group, ...]:
+        return groups(self.fabric)
+
     @property
     def _internet(self) -> str | None:
         return self.interfaces.internet if self.fabric.internet else None
@@ -100,14 +114,14 @@ class Table:
         own += [(nic, _mark(p.range[0])) for p in fabric.pools for nic in fabric.servers(p)]
         self._set(
             "senders",
-            "typeof iifname . ether saddr . meta mark",
-            {f'"{names[nic.subnet]}" . {nic.mac} . {mark}': "" for nic, mark in own},
+            f"typeof {SENDER} . meta mark",
+            {f"{self._sender(nic)} . {mark}": "" for nic, mark in own},
             False,
         )
         self._set(
             "forwarders",
-            "typeof iifname . ether saddr",
-            {f'"{names[n.subnet]}" . {n.mac}': "" for n in fabric.nics if n.can_ip_forward},
+            f"typeof {SENDER}",
+            {self._sender(nic): "" for nic in fabric.nics if nic.can_ip_forward},
             False,
         )
         spoofed = {nic.mac: f'"{spoof_counter(nic)}"' for nic in fabric.nics}
@@ -123,8 +137,8 @@ class Table:
             "",
             (
                 "meta mark set ip saddr map @owner",
-                "iifname . ether saddr . meta mark @senders accept",
-                "iifname . ether saddr @forwarders accept",
+                f"{SENDER} . meta mark @senders accept",
+                f"{SENDER} @forwarders accept",
                 "counter name ether saddr map @spoofed drop",
                 "counter name unknown_senders drop",
             ),
@@ -136,33 +150,49 @@ class Table:
     def destinations(self) -> None:
         """Where new connections may lead: to what the network has, from the internet to what is
         public."""
-        fabric = self.fabric
-        towards = {}
-        for subnet in fabric.subnets:
-            name = f"to_{short_hash(subnet.network)}"
-            towards[f'"{self.interfaces.subnets[subnet.link]}"'] = f"goto {name}"
+        fabric, names = self.fabric, self.interfaces.subnets
+        towards: dict[str, str] = {}
+        by_sender: dict[str, str] = {}
         for network in fabric.networks:
-            name = f"to_{short_hash(network)}"
-            reached = collapse_addresses(_reached(fabric, network))
-            self._set(name, "type ipv4_addr", {str(_short(n)): "" for n in reached}, True)
+            name = short_hash(network)
+            self._set(f"own_{name}", "type ipv4_addr", _elements(_own(fabric, network)), True)
             # The network's own gateways are its resolvers, and nothing else.
-            at = f"at_{short_hash(network)}"
-            own = {str(s.gateway): "" for s in fabric.subnets if s.network == network}
-            self._set(at, "type ipv4_addr", own, False)
-            asks = (f"ip daddr @{at} {question} accept" for question in QUESTIONS)
-            to = (f"ip daddr @{name} accept", *asks, "counter name nowhere drop")
-            self.chains[name] = Chain("", to)
+            at = {str(s.gateway): "" for s in fabric.subnets if s.network == network}
+            self._set(f"at_{name}", "type ipv4_addr", at, False)
+        for group in self._groups:
+            to, network = f"to_{group.name}", short_hash(group.network)
+            self._set(f"led_{group.name}", "type ipv4_addr", _elements(group.led(fabric)), True)
+            rules = (
+                f"ip daddr @own_{network} accept",
+                f"ip daddr @led_{group.name} accept",
+                *(f"ip daddr @at_{network} {question} accept" for question in QUESTIONS),
+                "counter name nowhere drop",
+            )
+            self.chains[to] = Chain("", rules)
+            if group.tags:
+                by_sender |= {self._sender(nic): f"goto {to}" for nic in group.nics}
+            else:
+                subnets = (s for s in fabric.subnets if s.network == group.network)
+                towards |= {f'"{names[s.link]}"': f"goto {to}" for s in subnets}
         if self._internet:
             towards[f'"{self._internet}"'] = "goto to_public"
             public = [IPv4Network(address) for address in fabric.public]
             public += [pool.range for pool in fabric.pools if pool.public]
-            found = {str(_short(n)): "" for n in collapse_addresses(public)}
-            self._set("public", "type ipv4_addr", found, True)
-            to = ("ip daddr @public accept", "counter name not_public drop")
-            self.chains["to_public"] = Chain("", to)
+            self._set("public", "type ipv4_addr", _elements(public), True)
+            rules = ("ip daddr @public accept", "counter name not_public drop")
+            self.chains["to_public"] = Chain("", rules)
         self._set("towards", "type ifname : verdict", towards, False)
-        rules = ("ct state != new accept", "iifname vmap @towards")
-        self.chains["destinations"] = Chain(NEW, rules)
+        self._set("towards_by_sender", f"typeof {SENDER} : verdict", by_sender, False)
+        rules = ("ct state != new accept", f"{SENDER} vmap @towards_by_sender")
+        self.chains["destinations"] = Chain(NEW, (*rules, "iifname vmap @towards"))
+
+    def tables(self) -> None:
+        """Which table routes what a group sends; most have none of their own."""
+        own = [group for group in self._groups if group.has_table]
+        marks = {self._sender(nic): f"0x{g.table:08x}" for g in own for nic in g.nics}
+        if marks:
+            self._set("tables", f"typeof {SENDER} : meta mark", marks, False)
+            self.chains["tables"] = Chain(ROUTING, (f"meta mark set {SENDER} map @tables",))
 
     def nat(self) -> None:
         """Public addresses stand for primary ones, towards the internet alone."""
@@ -196,8 +226,7 @@ class Table:
             rules.append(f'oifname "{self._internet}" goto to_internet')
             public = [IPv4Network(nic.address) for nic in fabric.public.values()]
             public += [pool.range for pool in fabric.pools if pool.public]
-            found = {str(_short(n)): "" for n in collapse_addresses(public)}
-            self._set("has_public", "type ipv4_addr", found, True)
+            self._set("has_public", "type ipv4_addr", _elements(public), True)
             to = ("ip saddr @has_public accept", "counter name no_public_address drop")
             self.chains["to_internet"] = Chain("", to)
         self._set("inside", "type ifname", inside, False)
@@ -220,12 +249,13 @@ class Table:
         self.chains["input"] = Chain(INPUT, (*INPUT_RULES, *ASKED))
 
 
-def _reached(fabric: Fabric, network: str) -> Iterator[IPv4Network]:
+def _own(fabric: Fabric, network: str) -> Iterator[IPv4Network]:
     yield from (n for nic in fabric.nics if nic.network == network for n in nic.ranges)
     yield from (pool.range for pool in fabric.pools if pool.network == network)
-    yield from (n for r in fabric.routes if r.network == network for n in fabric.left_of(r))
-    if fabric.internet and network in fabric.internet_networks:
-        yield fabric.internet
+
+
+def _elements(networks: Iterable[IPv4Network]) -> dict[str, str]:
+    return {str(_short(network)): "" for network in collapse_addresses(networks)}
 
 
 def _mark(address: IPv4Address) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
 
-from gkelab.cloud.router.fabric import Fabric, Nic, Pool, Rule, StaticRoute
+from gkelab.cloud.router.fabric import Fabric, Nic, Pool, Rule
 
 WITH_PORTS = (6, 17, 132)
 DNS = 53
@@ -73,12 +73,14 @@ def decide(fabric: Fabric, packet: Packet) -> Decision:
         return Decision(fate, source, destination)
     if packet.sender is None and destination in fabric.public:
         destination = fabric.public[destination].address
-    hop, route = next_hop(fabric, destination)
+    sender = None if packet.sender is None else fabric.nics_by_address[packet.sender]
+    way = way_of(fabric, sender, destination)
+    if way is None:
+        return Decision(Fate.NOWHERE, source, destination)
+    hop, route = way
     egress = ""
-    if packet.sender is not None:
-        allowed, egress = firewall(
-            fabric, "EGRESS", fabric.nics_by_address[packet.sender], packet, destination
-        )
+    if sender is not None:
+        allowed, egress = firewall(fabric, "EGRESS", sender, packet, destination)
         if not allowed:
             return Decision(Fate.EGRESS, source, destination, route, _name(hop), egress)
     if hop is None:
@@ -114,35 +116,47 @@ def asked(fabric: Fabric, packet: Packet) -> Fate | None:
 
 
 def led(fabric: Fabric, packet: Packet) -> Fate | None:
-    """What is wrong with where it leads, if anything."""
-    if packet.sender is None:
-        pools = (pool.range for pool in fabric.pools if pool.public)
-        public = packet.destination in fabric.public
-        if public or any(packet.destination in network for network in pools):
-            return None
-        return Fate.NOT_PUBLIC
-    network = fabric.nics_by_address[packet.sender].network
-    if packet.destination in (fabric.internet or ()):
-        return None if network in fabric.internet_networks else Fate.NOWHERE
-    owner = fabric.owner(packet.destination)
-    if owner is not None:
-        return None if owner.network == network else Fate.NOWHERE
-    routes = [r for r in _routes(fabric, packet.destination) if r.network == network]
-    return None if routes else Fate.NOWHERE
+    """What the internet reaches, and it no more than that."""
+    if packet.sender is not None or packet.destination in fabric.public:
+        return None
+    pools = (pool.range for pool in fabric.pools if pool.public)
+    return None if any(packet.destination in network for network in pools) else Fate.NOT_PUBLIC
 
 
-def next_hop(fabric: Fabric, destination: IPv4Address) -> tuple[Nic | Pool | None, str]:
-    """Who gets what is for an address (None: the internet), and the route that says so."""
-    if fabric.internet and destination in fabric.internet:
-        return None, f"{fabric.internet} internet"
+def way_of(
+    fabric: Fabric, sender: Nic | None, destination: IPv4Address
+) -> tuple[Nic | Pool | None, str] | None:
+    """Who gets what a machine (None: one on the internet) sends to an address, where None is the
+    internet, and the route that says so; None where nobody does."""
     owner = fabric.owner(destination)
+    if sender is not None and not (owner and owner.network == sender.network):
+        return _static(fabric, sender, destination)
     if isinstance(owner, Pool):
         return owner, f"{owner.range} pool of {owner.tag}"
-    if owner is not None:
-        alias = next((n for n in owner.aliases if destination in n), None)
-        subnet = fabric.subnets_by_link[owner.subnet]
-        return owner, f"{alias} via {owner.address}" if alias else f"{subnet.range} subnet"
-    best = _routes(fabric, destination)[0]
+    if owner is None:
+        return None
+    alias = next((n for n in owner.aliases if destination in n), None)
+    subnet = fabric.subnets_by_link[owner.subnet]
+    return owner, f"{alias} via {owner.address}" if alias else f"{subnet.range} subnet"
+
+
+def _static(fabric: Fabric, sender: Nic, destination: IPv4Address) -> tuple[Nic | None, str] | None:
+    if any(destination in network for network in fabric.kept(sender.network)):
+        return None
+    held = max((n.prefixlen for n in fabric.held if destination in n), default=0)
+    found = [
+        route
+        for route in fabric.routes
+        if route.applies(sender.network, sender.tags)
+        and destination in route.destination
+        and route.destination.prefixlen >= held
+    ]
+    best = min(found, key=lambda route: route.rank, default=None)
+    if best is None:
+        return None
+    if best.via is None:
+        there = fabric.internet and destination in fabric.internet
+        return (None, f"{best.destination} internet ({best.name})") if there else None
     return fabric.nics_by_address[best.via], f"{best.destination} via {best.via} ({best.name})"
 
 
@@ -174,21 +188,6 @@ def matches(fabric: Fabric, rule: Rule, packet: Packet, destination: IPv4Address
         ):
             return True
     return False
-
-
-def _routes(fabric: Fabric, destination: IPv4Address) -> list[StaticRoute]:
-    """The static routes to an address, the one that is taken first: the longest, of those the
-    one with the lowest number."""
-    own = [n for s in fabric.subnets for n in (s.range, *s.secondary)]
-    if any(destination in network for network in own):
-        return []
-    held = max((n.prefixlen for n in fabric.made_up if destination in n), default=0)
-    found = [
-        route
-        for route in fabric.routes
-        if destination in route.destination and route.destination.prefixlen >= held
-    ]
-    return sorted(found, key=lambda r: (-r.destination.prefixlen, r.priority, r.name))
 
 
 def _public_source(fabric: Fabric, source: IPv4Address) -> IPv4Address | None:

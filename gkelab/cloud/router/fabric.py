@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
-from gkelab.ipam import free_ranges, mac_address
+from gkelab.ipam import mac_address
 
 EVERYWHERE = IPv4Network("0.0.0.0/0")
 
@@ -75,14 +75,26 @@ class Pool:
 
 @dataclass(frozen=True)
 class StaticRoute:
-    """A route that a person made: to the instance whose primary address is `via`."""
+    """A route that a person made: to the instance whose primary address in a subnet (its link) is
+    `via`, or to the internet (None). With `tags` it is for instances that have one of them."""
 
     name: str
     network: str
     destination: IPv4Network
     priority: int
-    via: IPv4Address
-    subnet: str
+    via: IPv4Address | None = None
+    subnet: str = ""
+    tags: frozenset[str] = frozenset()
+
+    def applies(self, network: str, tags: frozenset[str]) -> bool:
+        """Whether it is for an interface of that network whose instance has those tags
+        (vpc/docs/routes, "Applicable routes")."""
+        return self.network == network and (not self.tags or bool(self.tags & tags))
+
+    @property
+    def rank(self) -> tuple[int, int, bool, str]:
+        """Which is taken first: the longest, of those the one with the lowest number."""
+        return -self.destination.prefixlen, self.priority, self.via is None, self.name
 
 
 @dataclass(frozen=True)
@@ -129,7 +141,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Fabric:
-    """A VPC at one generation of its state. `internet_networks` have a route to the internet."""
+    """A VPC at one generation of its state."""
 
     project: str = ""
     generation: int = -1
@@ -139,7 +151,6 @@ class Fabric:
     routes: tuple[StaticRoute, ...] = ()
     rules: tuple[Rule, ...] = ()
     internet: IPv4Network | None = None
-    internet_networks: frozenset[str] = frozenset()
     made_up: tuple[IPv4Network, ...] = ()
 
     @cached_property
@@ -169,17 +180,18 @@ class Fabric:
         owners = (nic for nic in self.nics if any(address in alias for alias in nic.aliases))
         return next(owners, None) or next((p for p in self.pools if address in p.range), None)
 
-    @cached_property
-    def kept(self) -> tuple[IPv4Network, ...]:
-        """What subnets and pools have, used or not: no route that a person made leads there."""
-        own = (n for s in self.subnets for n in (s.range, *s.secondary))
-        return (*own, *(pool.range for pool in self.pools))
+    def kept(self, network: str) -> tuple[IPv4Network, ...]:
+        """What a network's subnets and pools have, used or not: no static route leads there."""
+        subnets = (s for s in self.subnets if s.network == network)
+        own = (n for s in subnets for n in (s.range, *s.secondary))
+        return (*own, *(pool.range for pool in self.pools if pool.network == network))
 
-    def left_of(self, route: StaticRoute) -> tuple[IPv4Network, ...]:
-        """Where a static route leads: its destination, less what has longer routes of its own."""
-        whole = route.destination
-        inside = [n for n in self.made_up if n != whole and n.subnet_of(whole)]
-        return free_ranges(whole, (*self.kept, *inside))
+    @cached_property
+    def held(self) -> tuple[IPv4Network, ...]:
+        """The made-up ranges that no shorter route leads into: all but those that have a part of
+        the internet."""
+        internet = self.internet
+        return tuple(n for n in self.made_up if not (internet and n.overlaps(internet)))
 
     def servers(self, pool: Pool) -> Iterator[Nic]:
         """The interfaces that may have a pool's addresses."""
@@ -199,5 +211,5 @@ class Fabric:
             subnets=tuple(s for s in self.subnets if s.link in kept),
             nics=tuple(n for n in self.nics if n.subnet in kept),
             pools=tuple(p for p in self.pools if p.subnet in kept),
-            routes=tuple(r for r in self.routes if r.subnet in kept),
+            routes=tuple(r for r in self.routes if r.via is None or r.subnet in kept),
         )

@@ -10,8 +10,10 @@ from ipaddress import IPv4Address, IPv4Interface
 
 from gkelab.cloud.router.listing import Listing, parse_listing
 from gkelab.cloud.router.routes import (
+    Lookup,
     Neighbour,
     Route,
+    parse_lookups,
     parse_neighbours,
     parse_routes,
 )
@@ -51,8 +53,13 @@ class Kernel:
 
     def routes(self) -> tuple[frozenset[Route], frozenset[str]]:
         """The router's own routes, and the words of those that should not be there."""
-        argv = ["ip", "-json", "-4", "route", "show", "table", "main"]
+        argv = ["ip", "-json", "-4", "route", "show", "table", "all"]
         return parse_routes(self.run(argv, timeout=TIMEOUT).stdout)
+
+    def lookups(self) -> list[Lookup]:
+        """Which table leads whose packets."""
+        argv = ["ip", "-json", "-4", "rule", "show"]
+        return parse_lookups(self.run(argv, timeout=TIMEOUT).stdout)
 
     def neighbours(self, devices: Sequence[str]) -> frozenset[Neighbour]:
         """The permanent neighbours on these devices."""

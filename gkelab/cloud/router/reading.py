@@ -13,7 +13,6 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, TypeVar
 
 from gkelab.cloud.router.fabric import (
-    EVERYWHERE,
     Fabric,
     Nic,
     Pool,
@@ -56,16 +55,7 @@ def read(state: object, settings: Settings) -> tuple[Fabric, list[str]]:
     )
     fabric = replace(fabric, pools=_pools(fabric, settings, problems))
     routes = each("routes", lambda body: _route(body, fabric))
-    gateways = {r for r in routes if isinstance(r, str)}
-    static = _of_one_network([r for r in routes if isinstance(r, StaticRoute)], problems)
-    return (
-        replace(
-            fabric,
-            routes=tuple(sorted(static, key=_order)),
-            internet_networks=frozenset(gateways),
-        ),
-        problems,
-    )
+    return replace(fabric, routes=tuple(sorted(routes, key=lambda one: one.rank))), problems
 
 
 def _each(
@@ -88,10 +78,6 @@ def _age(item: Any) -> tuple[str, str]:
     """Who was there first comes first: what comes later takes nothing from it."""
     body = item if isinstance(item, dict) else {}
     return str(body.get("creationTimestamp", "")), str(body.get("selfLink", ""))
-
-
-def _order(route: StaticRoute) -> tuple[IPv4Network, int, str]:
-    return route.destination, route.priority, route.name
 
 
 def relative(link: str) -> str:
@@ -217,55 +203,29 @@ def _pools(fabric: Fabric, settings: Settings, problems: list[str]) -> tuple[Poo
     return tuple(pools)
 
 
-def _route(body: Body, fabric: Fabric) -> Iterator[StaticRoute | str]:
-    """A static route; for one to the internet's gateway, the name of its network."""
+def _route(body: Body, fabric: Fabric) -> Iterator[StaticRoute]:
     if "nextHopNetwork" in body:
         return
-    network, destination = last(body["network"]), IPv4Network(body["destRange"])
-    if body.get("tags"):
-        raise ValueError("a route for some instances alone (tags) is not made real")
+    route = StaticRoute(
+        name=body["name"],
+        network=last(body["network"]),
+        destination=IPv4Network(body["destRange"]),
+        priority=int(body["priority"]),
+        tags=frozenset(body.get("tags", ())),
+    )
     if "nextHopGateway" in body:
-        yield from _to_internet(network, destination, fabric.internet)
+        yield route
         return
-    # The router's own interface leads to the internet, whatever a wider route says.
-    if destination == EVERYWHERE or (fabric.internet and destination.overlaps(fabric.internet)):
-        raise ValueError("a route to the internet by way of an instance is not made real")
-    nic = _hop(body, network, fabric)
+    nic = _hop(body, route.network, fabric)
     if nic is None:
         raise ValueError("its next hop is no running instance of the network")
     if not nic.can_ip_forward:
         raise ValueError(f"its next hop {nic.instance} does not have canIpForward set")
     for subnet in fabric.subnets:
-        if any(destination.subnet_of(n) for n in (subnet.range, *subnet.secondary)):
+        own = (subnet.range, *subnet.secondary) if subnet.network == route.network else ()
+        if any(route.destination.subnet_of(n) for n in own):
             raise ValueError(f"its destination is within subnetwork {subnet.name}")
-    yield StaticRoute(
-        body["name"], network, destination, int(body["priority"]), nic.address, nic.subnet
-    )
-
-
-def _to_internet(
-    network: str, destination: IPv4Network, internet: IPv4Network | None
-) -> Iterator[str]:
-    """The network that a gateway's route leads out of, if there is an internet to lead to."""
-    if internet and not internet.subnet_of(destination):
-        raise ValueError(f"a route to the internet counts only if it holds {internet} whole")
-    if internet:
-        yield network
-
-
-def _of_one_network(routes: Iterable[StaticRoute], problems: list[str]) -> list[StaticRoute]:
-    """Routes of which none meets another network's: there is one router, with one table."""
-    kept: list[StaticRoute] = []
-    for route in routes:
-        others = (r for r in kept if r.network != route.network)
-        met = next((r for r in others if r.destination.overlaps(route.destination)), None)
-        if met:
-            problems.append(
-                f"routes {route.name} is left out: it overlaps {met.name} of network {met.network}"
-            )
-        else:
-            kept.append(route)
-    return kept
+    yield replace(route, via=nic.address, subnet=nic.subnet)
 
 
 def _hop(body: Body, network: str, fabric: Fabric) -> Nic | None:

@@ -66,11 +66,19 @@ def with_subnets(
     *subnets: Mapping[str, Any],
     instances: Sequence[Mapping[str, Any]] = (),
     networks: Sequence[Mapping[str, Any]] = (),
+    routes: Sequence[Mapping[str, Any]] = (),
 ) -> State:
     """A state with the lab's own subnet and these, and what is in them."""
     every = [subnet("us", "10.128.0.0/20", "10.4.0.0/20", id="1"), *map(dict, subnets)]
     resources = {"subnetworks": every, "instances": [dict(i) for i in instances]}
-    return State("p", 1, {**resources, "networks": [dict(n) for n in networks]})
+    resources |= {"networks": [dict(n) for n in networks], "routes": [dict(r) for r in routes]}
+    return State("p", 1, resources)
+
+
+def route(name: str, destination: str, network: str = "net", **hop: str) -> dict[str, Any]:
+    """A route in Compute's JSON."""
+    link = f"{BASE}/global/networks/{network}"
+    return {"name": name, "network": link, "destRange": destination, "priority": 1000, **hop}
 
 
 def subnet(name: str, primary: str, *secondary: str, **changes: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ and that it comes to rest."""
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.unit.cloud.machines.fakes import (
     FakeDocker,
     agent,
     instance,
+    route,
     subnet,
     with_subnets,
 )
@@ -293,6 +295,65 @@ def test_what_docker_refuses_is_told_and_tried_again(docker: FakeDocker, it: Age
     docker.refuses = {}
     it.step(with_subnets())
     assert [n["Name"] for n in docker.networks] == [US.name]
+
+
+BY_VM = {"nextHopIp": "10.128.0.9"}
+
+
+def test_nodes_learn_where_routes_lead_that_they_would_send_out_of_the_machine(
+    docker: FakeDocker, it: Agent
+) -> None:
+    node = docker.add("small-worker", NODE)["Id"]
+    routes = [
+        route("on", "10.77.0.0/16", **BY_VM),
+        route("again", "10.77.0.0/16", nextHopInstance="zones/z/instances/vm"),
+        # Known already; the machine's own way out; another network's; nobody's business.
+        route("within", "10.4.3.0/24", **BY_VM),
+        route("default", "0.0.0.0/0", **BY_VM),
+        route("theirs", "10.78.0.0/16", "other", **BY_VM),
+        route("out", "10.79.0.0/16", nextHopGateway="global/gateways/default-internet-gateway"),
+    ]
+    it.making.ranges = [IPv4Network("10.4.0.0/14")]
+    assert it.step(with_subnets(routes=routes)) is None
+    batch = ["docker", "exec", "--interactive", node, "ip", "-batch", "-"]
+    assert docker.changes().count(batch) == 1
+    assert docker.inputs == [
+        "route replace unreachable 10.77.0.0/16 metric 4000000000 proto 71\n"
+        "route replace 10.77.0.0/16 via 10.128.0.1 dev eth0 proto 71\n"
+    ]
+    at_rest(it, docker, routes=routes)
+    docker.ways[node] = [
+        {"dst": "10.77.0.0/16", "gateway": "10.128.0.1", "dev": "eth0"},
+        {"type": "unreachable", "dst": "10.77.0.0/16", "metric": 4000000000},
+    ]
+    docker.inputs = []
+    it.step(with_subnets())
+    assert [line.split()[1] for line in docker.inputs[0].splitlines()] == ["delete", "delete"]
+
+
+def test_a_route_takes_nothing_that_the_host_needs(docker: FakeDocker, it: Agent) -> None:
+    docker.add("small-worker", NODE)
+    docker.routes.append(HOSTS_ROUTE)
+    docker.peers = "0 0 10.1.0.9:22 10.77.0.7:52144\n"
+    routes = [
+        route("lan", "10.8.0.0/15", **BY_VM),
+        route("ssh", "10.77.0.0/16", **BY_VM),
+        route("public", "192.0.2.0/24", **BY_VM),
+        # What docker and the lab have is on shorter ways than this one.
+        route("wide", "172.16.0.0/12", **BY_VM),
+    ]
+    docker.networks.append(MINE | {"IPAM": {"Config": [{"Subnet": "172.20.0.0/16"}]}})
+    it.step(with_subnets(routes=routes))
+    assert it.status.told["left_out"] == [
+        "routes lan is no way for nodes and their pods: 10.8.0.0/15 overlaps the host's route via"
+        " tun0 10.9.0.0/16",
+        "routes ssh is no way for nodes and their pods: 10.77.0.0/16 overlaps a connection of this"
+        " host to 10.77.0.7/32",
+        "routes public is no way for nodes and their pods: 192.0.2.0/24 is not of private"
+        " addresses, so this host would lose who has it",
+    ]
+    assert "172.16.0.0/12 via 10.128.0.1" in docker.inputs[0]
+    assert "10.8.0.0/15" not in docker.inputs[0]
 
 
 def test_nodes_learn_of_it_by_a_route_each_and_forget_it(docker: FakeDocker, it: Agent) -> None:

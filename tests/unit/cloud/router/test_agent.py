@@ -201,6 +201,8 @@ TAMPERING = {
     "nft add element ip gkelab public { 10.0.0.0/8 }": "set public lacks 0 elements and has 1",
     "ip route del 10.4.0.0/26": "route replace 10.4.0.0/26",
     "ip route add default via 172.30.0.9": "route del default via 172.30.0.9",
+    "ip rule add priority 5 lookup 77": "rule del priority 5 lookup 77",
+    "ip rule del priority 32767": "rule add priority 32767 lookup default",
     "ip neigh replace 10.128.0.2 lladdr 02:00:00:00:00:09 dev us0 nud permanent": "neigh replace",
 }
 

@@ -197,18 +197,31 @@ def rules(draw: st.DrawFn) -> list[Any]:
 @st.composite
 def whole_states(draw: st.DrawFn) -> Any:
     hosts, routes = draw(instances()), []
-    forwarders = [i for i in hosts if i["canIpForward"] and i["name"][0] != "x"]
-    for number, one in enumerate(forwarders):
-        where = draw(st.sampled_from(["172.16.0.0/14", "172.16.0.0/16", "10.0.0.0/8"]))
-        address = one["networkInterfaces"][0]["networkIP"]
-        by = {"nextHopIp": address}
+    forwarders = [i for i in hosts if i["canIpForward"]]
+    for number in range(draw(st.integers(1, 4)) if forwarders else 0):
+        one = draw(st.sampled_from(forwarders))
+        (nic,) = one["networkInterfaces"]
+        by = {"nextHopIp": nic["networkIP"]}
         if draw(st.booleans()):
-            link = f"{one['zone']}/instances/{one['name']}"
-            by = {"nextHopInstance": link}
-        routes.append(route(f"way{number}", where, **by) | {"priority": number})
-    if draw(st.integers(0, 3)):
-        routes.append(states.internet_route())
+            by = {"nextHopInstance": f"{one['zone']}/instances/{one['name']}"}
+        network = nic["network"].rpartition("/")[2]
+        made = route(f"way{number}", draw(st.sampled_from(WAYS)), network, **by)
+        routes.append(made | {"priority": number, "tags": draw(tags)})
+    for network in ("net", "other"):
+        if draw(st.integers(0, 3)):
+            made = states.internet_route(network)
+            made["destRange"] = draw(st.sampled_from(["0.0.0.0/0"] * 3 + ["198.18.0.0/25"]))
+            # Between the ways by instances, and below them all.
+            made["priority"] = draw(st.sampled_from([2, 1000]))
+            made["tags"] = draw(tags) if draw(st.integers(0, 3)) == 0 else []
+            routes.append(made)
     return states.state(hosts, draw(rules()), routes)
+
+
+WAYS = (
+    *("172.16.0.0/14", "172.16.0.0/16", "10.0.0.0/8", "10.192.0.0/11"),
+    *("0.0.0.0/0", "198.18.0.0/24", "198.0.0.0/8", "35.191.0.0/16", "35.0.0.0/8"),
+)
 
 
 SOURCES = ("10.4.0.5", "10.4.0.70", "10.128.0.40", "10.8.0.1", "172.16.0.1", "203.0.113.3")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gkelab.cloud.router.applicable import groups
 from gkelab.cloud.router.compile import compiled
 from gkelab.cloud.router.fabric import Fabric, Nic, Rule, Service, StaticRoute
 from gkelab.cloud.router.reading import read
@@ -93,9 +94,36 @@ def test_static_routes_lead_to_instances() -> None:
     )
 
 
+def led(routes: list[Any], *hosts: Any) -> dict[tuple[str, ...], set[str]]:
+    """Where the routes of the groups of `net` lead, by the groups' tags."""
+    found = states.fabric(hosts, routes=routes)
+    own = (group for group in groups(found) if group.network == "net")
+    return {tuple(sorted(g.tags)): {str(n) for n in g.led(found)} for g in own}
+
+
 def test_a_network_without_a_default_route_has_no_internet() -> None:
-    assert states.fabric().internet_networks == {"net"}
-    assert states.fabric(routes=[]).internet_networks == frozenset()
+    assert led([states.internet_route()]) == {(): {"198.18.0.0/24"}}
+    assert led([]) == {(): set()}
+
+
+def test_a_route_with_tags_is_for_those_who_have_one() -> None:
+    tagged = states.internet_route() | {"tags": ["out", "web"]}
+    named = [states.instance(n, "us", f"10.128.0.{i}", tags=[n]) for i, n in enumerate("ab", 2)]
+    web = states.instance("w", "us", "10.128.0.9", tags=["web", "a"])
+    assert led([tagged], *named, web) == {(): set(), ("web",): {"198.18.0.0/24"}}
+
+
+def test_a_better_route_takes_what_it_holds() -> None:
+    """The longest first, then the lowest number; what is held or a subnet's, none of them has."""
+    part = states.internet_route() | {"destRange": "198.18.0.0/25"}
+    by_hand = states.route("r", "198.18.0.0/24", **BY_FW)
+    assert led([part, by_hand], FORWARDS) == {(): {"198.18.0.0/25", "198.18.0.128/25"}}
+    wide = states.route("wide", "10.128.0.0/19", **BY_FW)
+    assert led([wide], FORWARDS) == {(): {"10.128.16.0/20"}}
+    around = states.route("around", "35.190.0.0/15", **BY_FW)
+    assert led([around], FORWARDS) == {(): {"35.190.0.0/16"}}
+    held = states.route("held", "35.191.0.0/16", **BY_FW)
+    assert led([around, held], FORWARDS) == {(): {"35.190.0.0/16", "35.191.0.0/16"}}
 
 
 def test_a_stopped_instance_is_not_there() -> None:
@@ -155,21 +183,6 @@ LEFT_OUT: list[tuple[dict[str, Any], str]] = [
         "routes r is left out: its next hop n1 does not have canIpForward set",
     ),
     (
-        {"instances": [FORWARDS], "routes": [states.route("r", "0.0.0.0/0", **BY_FW)]},
-        "routes r is left out: a route to the internet by way of an instance is not made real",
-    ),
-    (
-        {
-            "instances": [FORWARDS],
-            "routes": [states.route("r", "192.168.0.0/16", **BY_FW) | {"tags": ["x"]}],
-        },
-        "routes r is left out: a route for some instances alone (tags) is not made real",
-    ),
-    (
-        {"routes": [states.internet_route() | {"name": "r", "destRange": "198.18.0.0/25"}]},
-        "routes r is left out: a route to the internet counts only if it holds 198.18.0.0/24 whole",
-    ),
-    (
         {"instances": [FORWARDS], "routes": [states.route("r", "10.8.0.0/24", **BY_FW)]},
         "routes r is left out: its destination is within subnetwork eu",
     ),
@@ -206,19 +219,17 @@ def test_a_pool_is_in_the_older_subnet_of_its_name() -> None:
     assert pool.subnet == states.US
 
 
-def test_routes_of_two_networks_do_not_meet() -> None:
-    """There is one table: a packet of the one would take the other's way."""
+def test_two_networks_have_routes_of_their_own() -> None:
     there = states.instance("there", "far", "10.200.0.9", canIpForward=True)
     hop = {"nextHopIp": "10.200.0.9"}
     routes = [
         states.route("r", "192.168.0.0/16", **BY_FW),
         states.route("same", "192.168.7.0/24", "other", **hop),
-        states.route("apart", "192.169.0.0/24", "other", **hop),
-        states.route("own", "192.168.8.0/24", **BY_FW),
+        states.route("theirs", "10.128.0.0/24", "other", **hop),
     ]
-    found, problems = read(states.state([FORWARDS, there], routes=routes), SETTINGS)
-    assert problems == ["routes same is left out: it overlaps r of network net"]
-    assert {route.name for route in found.routes} == {"r", "apart", "own"}
+    found = states.fabric([FORWARDS, there], routes=routes)
+    names = {group.network: [route.name for route in group.routes] for group in groups(found)}
+    assert names == {"net": ["r"], "other": ["same", "theirs"]}
 
 
 def test_pools_that_cannot_be_are_told() -> None:

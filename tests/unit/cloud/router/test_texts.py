@@ -7,15 +7,20 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
+from gkelab.cloud.router.applicable import groups
 from gkelab.cloud.router.compile import CLOSED, compiled
 from gkelab.cloud.router.latency import far, netem, queued, queues
 from gkelab.cloud.router.routes import (
+    Lookup,
     Neighbour,
     Route,
+    change_lookups,
     change_neighbours,
     change_routes,
+    parse_lookups,
     parse_neighbours,
     parse_routes,
+    wanted_lookups,
     wanted_neighbours,
     wanted_routes,
 )
@@ -128,12 +133,59 @@ def test_routes() -> None:
 def test_static_routes_of_one_priority_share_what_there_is() -> None:
     hosts = [states.instance(f"f{n}", "us", f"10.128.0.{n}", canIpForward=True) for n in (8, 9)]
     routes = [states.route(f"r{n}", "172.16.0.0/12", nextHopIp=f"10.128.0.{n}") for n in (8, 9)]
-    wanted = wanted_routes(states.fabric(hosts, routes=routes), INTERFACES, CONNECTED)
+    fabric = states.fabric(hosts, routes=routes)
+    wanted = wanted_routes(fabric, INTERFACES, CONNECTED)
     (words,) = [r.words() for r in wanted if r.destination == IPv4Network("172.16.0.0/12")]
+    (table,) = [g.table for g in groups(fabric) if g.has_table]
     assert words == (
-        "172.16.0.0/12 proto 71 metric 1001 nexthop via 10.128.0.8 dev us0 onlink "
+        f"172.16.0.0/12 table {table} proto 71 metric 1001 nexthop via 10.128.0.8 dev us0 onlink "
         "nexthop via 10.128.0.9 dev us0 onlink"
     )
+
+
+def test_static_routes_stand_in_tables_of_those_whom_they_are_for() -> None:
+    """What is a subnet's, or the internet gateway's, the main table leads."""
+    nat = states.instance("nat", "us", "10.128.0.8", canIpForward=True)
+    vm = states.instance("vm", "eu", "10.132.0.2", tags=["quiet"])
+    way = states.route("way", "0.0.0.0/0", nextHopIp="10.128.0.8") | {"tags": ["quiet"]}
+    fabric = states.fabric([nat, vm], routes=[way | {"priority": 800}, states.internet_route()])
+    (group,) = (group for group in groups(fabric) if group.has_table)
+    assert group.tags == {"quiet"}
+    assert [nic.instance for nic in group.nics] == ["vm"]
+    made = sorted(wanted_routes(fabric, INTERFACES, CONNECTED))
+    table = f"table {group.table} proto 71"
+    assert [route.words() for route in made if route.table == group.table] == [
+        f"0.0.0.0/0 {table} metric 801 via 10.128.0.8 dev us0 onlink",
+        f"throw 0.0.0.0/0 {table} metric 1001",
+        f"throw 10.4.0.0/20 {table}",
+        f"throw 10.8.0.0/20 {table}",
+        f"throw 10.128.0.0/20 {table}",
+        f"throw 10.132.0.0/20 {table}",
+        f"throw 35.191.0.0/16 {table} metric 4000000000",
+        f"throw 203.0.113.0/28 {table}",
+    ]
+    marks = compiled(fabric, INTERFACES).sets["tables"].elements
+    assert marks == {'"eu0" . 42:01:0a:84:00:02': f"0x{group.table:08x}"}
+    lookups = wanted_lookups(fabric, INTERFACES)
+    assert Lookup(1000, str(group.table), group.table) in lookups
+    assert group.table >> 24 == 0  # as an address, nobody's
+
+
+LOOKUPS = [
+    {"priority": 0, "src": "all", "table": "local"},
+    {"priority": 7, "src": "all", "action": "unreachable"},
+    {"priority": 1000, "src": "all", "fwmark": "0x800009", "table": "8388617"},
+    {"priority": 32766, "src": "all", "table": "main"},
+]
+
+
+def test_lookups_of_others_go_and_the_kernels_own_stay() -> None:
+    there = parse_lookups(json.dumps(LOOKUPS))
+    assert change_lookups(there, wanted_lookups(states.fabric(NODES), INTERFACES)) == [
+        "rule add priority 32767 lookup default",
+        "rule del priority 7",
+        "rule del priority 1000 fwmark 0x800009 lookup 8388617",
+    ]
 
 
 RECORDED = [
@@ -148,6 +200,9 @@ RECORDED = [
         "metric": 4000000000,
     },
     {"dst": "192.168.0.0/16", "protocol": "bgp", "gateway": "10.128.0.9", "dev": "us0"},
+    {"type": "throw", "dst": "10.4.0.0/20", "table": "8388617", "protocol": "71"},
+    {"type": "throw", "dst": "10.8.0.0/20", "table": "8388617"},
+    {"type": "local", "dst": "10.128.0.1", "table": "local", "dev": "us0"},
 ]
 
 
@@ -156,12 +211,15 @@ def test_routes_of_others_go_and_own_ones_are_put_right() -> None:
     kept = Route(IPv4Network("10.4.0.0/20"), 4000000000)
     assert kept in own
     assert change_routes(own, foreign, frozenset({kept})) == [
+        "route del throw 10.4.0.0/20 table 8388617 proto 71",
         "route del 10.4.0.0/26 proto 71 via 10.128.0.2 dev us0 onlink",
         "route del default via 172.17.0.1 dev eth9",
+        "route del throw 10.8.0.0/20 table 8388617",
     ]
     other = Route(IPv4Network("10.4.0.0/26"), hops=((IPv4Address("10.128.0.3"), "us0"),))
     assert change_routes(own, frozenset(), frozenset({kept, other})) == [
-        "route replace 10.4.0.0/26 proto 71 via 10.128.0.3 dev us0 onlink"
+        "route replace 10.4.0.0/26 proto 71 via 10.128.0.3 dev us0 onlink",
+        "route del throw 10.4.0.0/20 table 8388617 proto 71",
     ]
 
 
