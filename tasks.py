@@ -160,7 +160,7 @@ def trace(
 @task(
     positional=["machine"],
     help={
-        "machine": "a VM or a node, by its name",
+        "machine": "a VM or a node, by its name; NAME.ZONE where VMs of two zones have it",
         "lab": "the lab's name; the only one by default",
     },
 )

@@ -454,6 +454,7 @@ CLAIMS: tuple[Claim, ...] = (
             f"{_VPC}test_vms.py::test_pods_reach_a_vm_with_their_own_address",
             f"{_VPC}test_vms.py::test_a_cluster_ip_is_nothing_to_a_vm",
             f"{_VPC}test_vms.py::test_an_alias_address_moves",
+            f"{_VPC}test_vms.py::test_two_of_one_name_are_of_two_zones",
             f"{_VPC}test_vms.py::test_a_public_address_is_seen_outside",
             f"{_VPC}test_vms.py::test_the_client_reaches_a_public_address_if_a_rule_lets_it",
         ),

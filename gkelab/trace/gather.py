@@ -60,7 +60,7 @@ def gather(lab: Lab) -> Gathered:
         applied = f"generation {said.get('generation')} of {fabric.generation}"
         notes.append(f"the router has applied {applied} of the cloud's state")
     vms = {
-        labels[INSTANCE].rpartition("/")[2]: name
+        labels[INSTANCE]: name
         for name, raw in containers.items()
         if INSTANCE in (labels := raw["Config"]["Labels"] or {})
     }

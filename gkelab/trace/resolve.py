@@ -138,7 +138,10 @@ def _named(text: str, world: World) -> Iterator[End]:
         )
     if kind in ("", "node", "vm") and not namespace:
         yield from (
-            _machine(one) for one in world.machines if one.name == name and kind in ("", one.kind)
+            _machine(one)
+            for one in world.machines
+            # Of two of one name each has its zone behind it.
+            if name in (one.name, one.name.partition(".")[0]) and kind in ("", one.kind)
         )
 
 

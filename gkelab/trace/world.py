@@ -3,6 +3,7 @@ fabric have them: pure, data in and data out."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -76,16 +77,22 @@ class World:
 
 
 def machines(fabric: Fabric, state: Object, vm_container: Mapping[str, str]) -> Iterator[Machine]:
-    """The instances that run; `vm_container` names the containers of those that are no nodes."""
+    """The instances that run, those whose name is another's too as NAME.ZONE; `vm_container` names
+    the containers of those that are no nodes, by their links from zones/ on."""
     bodies = state.get("resources", {}).get("instances", ())
-    labels = {body["name"]: body.get("labels") or {} for body in bodies}
+    labels = {
+        f"{body['zone'].rpartition('/')[2]}/instances/{body['name']}": body.get("labels") or {}
+        for body in bodies
+    }
+    count = Counter(nic.instance for nic in fabric.nics)
     for nic in fabric.nics:
-        own = labels.get(nic.instance, {})
+        link = f"{nic.zone}/instances/{nic.instance}"
+        own = labels.get(link, {})
         node = NODE_LABEL in own
         yield Machine(
             kind="node" if node else "vm",
-            name=nic.instance,
-            container=nic.instance if node else vm_container.get(nic.instance, ""),
+            name=nic.instance if count[nic.instance] == 1 else f"{nic.instance}.{nic.zone}",
+            container=nic.instance if node else vm_container.get(f"zones/{link}", ""),
             address=str(nic.address),
             aliases=() if node else nic.aliases,
             public=str(nic.nat_ip or ""),

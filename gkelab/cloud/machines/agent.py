@@ -104,7 +104,9 @@ class Agent:
         subnets, left_out = Made(), list[str]()
         if state is not None:
             subnets, networks = self._subnets(state, networks)
-            made = wanted(state, self.settings.lab, self._by_link(networks))
+            vms = (one for one in self._containers() if one.role == VM)
+            kept = {one.labels.get(INSTANCE, ""): one.name for one in vms}
+            made = wanted(state, self.settings.lab, self._by_link(networks), kept)
             steps = self._plan(made)
             refused += [*subnets.problems, *self._carry_out(steps)]
             refused += self._clear(subnets.going)

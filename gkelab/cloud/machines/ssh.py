@@ -13,17 +13,21 @@ SHELL = ("bash", "--login")
 
 
 def find(containers: Iterable[Container], lab: str, name: str) -> Container:
-    """The running container of a VM or a node, by the instance's name.
+    """The running container of a VM or a node, by the instance's name, or by NAME.ZONE.
 
-    Raises LabError when there is none of that name, or it is stopped.
+    Raises LabError when there is none of that name, there are several, or it is stopped.
     """
-    machines = {
-        _instance(container): container
+    own = [
+        container
         for container in containers
         if container.labels.get(LABEL) == lab and container.labels.get(ROLE) in (VM, NODE)
-    }
+    ]
+    alike = sorted(_full(c) for c in own if _instance(c) == name)
+    if len(alike) > 1:
+        raise LabError(f"{name} may be {' or '.join(alike)}", "say which of them")
+    machines = {called: c for c in own for called in (_instance(c), _full(c))}
     if name not in machines:
-        known = ", ".join(sorted(machines)) or "none"
+        known = ", ".join(sorted({_instance(c) for c in own})) or "none"
         raise LabError(
             f"There is no machine {name} in lab {lab}",
             f"name one of: {known}"
@@ -50,3 +54,9 @@ def argv(container: Container, words: Sequence[str], *, terminal: bool) -> list[
 
 def _instance(container: Container) -> str:
     return container.labels.get(INSTANCE, container.name).rpartition("/")[2]
+
+
+def _full(container: Container) -> str:
+    """A VM's name and zone, as of zones/ZONE/instances/NAME; a node's name."""
+    zone, _, name = container.labels.get(INSTANCE, container.name).rpartition("/instances/")
+    return f"{name}.{zone.rpartition('/')[2]}" if zone else name

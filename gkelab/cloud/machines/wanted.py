@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -67,39 +67,53 @@ class Wanted:
     left_out: tuple[str, ...]
 
 
-def container_name(lab: str, instance: str) -> str:
-    """The name of a VM's container."""
-    return f"{lab}-vm-{instance}"
+def container_name(lab: str, instance: str, zone: str = "") -> str:
+    """The name of a VM's container; with the zone, where another zone's VM has the name."""
+    return f"{lab}-vm-{instance}{'.' if zone else ''}{zone}"
 
 
-def wanted(state: State, lab: str, networks: Mapping[str, SubnetNetwork]) -> Wanted:
+def wanted(
+    state: State,
+    lab: str,
+    networks: Mapping[str, SubnetNetwork],
+    kept: Mapping[str, str] | None = None,
+) -> Wanted:
     """The machines of a lab whose subnets are these docker networks, by the subnet's link (from
-    regions/ on)."""
-    found: dict[str, Machine] = {}
+    regions/ on). `kept` are the names that containers have now, by their instances' links."""
     left_out: list[str] = []
-    # Of two of one name the older has it, whatever their zones are called.
-    for instance in sorted(state.all("instances"), key=_age):
-        if NODE_LABEL in instance.get("labels", {}):
-            continue
-        link = _from_zones(instance["selfLink"])
-        made = _machine(instance, link, lab, networks, left_out)
-        if made is None:
-            continue
-        if made.container in found:
-            other = found[made.container].instance
-            left_out.append(f"{link}: the container {made.container} is that of {other} already")
-            continue
-        found[made.container] = made
-    return Wanted(found, tuple(left_out))
+    vms = [one for one in state.all("instances") if NODE_LABEL not in one.get("labels", {})]
+    names = _names(sorted(vms, key=_age), lab, kept or {})
+    made = (_machine(one, names, networks, left_out) for one in vms)
+    return Wanted({one.container: one for one in made if one}, tuple(left_out))
+
+
+def _names(vms: Sequence[Body], lab: str, kept: Mapping[str, str]) -> dict[str, str]:
+    """The containers' names by the instances' links: of VMs of one name the older has it bare,
+    but none is called anew while it is there."""
+    found: dict[str, str] = {}
+    free: list[tuple[str, str, str]] = []
+    for body in vms:
+        link = _from_zones(body["selfLink"])
+        _, zone, _, name = link.split("/")
+        bare, full = container_name(lab, name), container_name(lab, name, zone)
+        if kept.get(link) in (bare, full):
+            found[link] = kept[link]
+        else:
+            free.append((link, bare, full))
+    taken = set(found.values())
+    for link, bare, full in free:
+        found[link] = full if bare in taken else bare
+        taken.add(found[link])
+    return found
 
 
 def _machine(
     instance: Body,
-    link: str,
-    lab: str,
+    names: Mapping[str, str],
     networks: Mapping[str, SubnetNetwork],
     left_out: list[str],
 ) -> Machine | None:
+    link = _from_zones(instance["selfLink"])
     nic, *more = instance["networkInterfaces"]
     if more:
         left_out.append(f"{link}: only the first of its interfaces is made real")
@@ -117,7 +131,7 @@ def _machine(
         instance=link,
         number=instance["id"],
         hostname=instance.get("hostname") or instance["name"],
-        container=container_name(lab, instance["name"]),
+        container=names[link],
         network=network,
         address=address,
         aliases=tuple(sorted(_aliases(nic))),

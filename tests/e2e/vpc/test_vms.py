@@ -3,10 +3,14 @@ address serves and moves; a public address is the only way to and from the inter
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
 from gkelab.lab import Lab
 from gkelab.topology import Cluster
+from gkelab.wait import until
 from tests.support.capture import capture
 from tests.support.eventually import eventually
 from tests.support.invoke import invoke
@@ -184,6 +188,45 @@ def test_ssh(lab: Lab, vms: dict[str, VM]) -> None:
     refused = invoke("ssh", "t-nobody", f"--lab={lab.name}", "--", "hostname", check=False)
     assert refused.code == 1
     assert "There is no machine t-nobody" in refused.stderr
+
+
+def test_two_of_one_name_are_of_two_zones(lab: Lab, made: Made, vms: dict[str, VM]) -> None:
+    """Each is a machine of its own; a person says which by the zone. The second stays what it is
+    when the first goes."""
+    zone = f"{made.zone.rpartition('-')[0]}-c"
+    one = made.vm("twin")
+    two = made.vm("twin", zone=zone, wait=False)
+    two = replace(two, place=ContainerPlace(lab.docker, f"{one.place.name}.{zone}"))
+    made.until_serving(two)
+    made.applied()
+    asks = vms["one"]
+
+    def reached(vm: VM) -> None:
+        answer = http(asks.place, f"http://{vm.address}:{HTTP}/")
+        expect(answer, who=vm.name, saw=asks.address, from_=asks.name)
+        assert answer.body is not None
+        assert answer.body["destination"] == vm.address
+        shown = invoke("ssh", f"{vm.name}.{vm.zone}", f"--lab={lab.name}", "--", "ip", "address")
+        assert f" {vm.address}/32 " in shown.stdout
+
+    reached(one)
+    reached(two)
+    refused = invoke("ssh", one.name, f"--lab={lab.name}", "--", "hostname", check=False)
+    assert refused.code == 1
+    assert f"{one.name} may be " in refused.stderr
+    before = lab.docker.container(two.place.name)
+    made.delete("instances", f"zones/{one.zone}", one.name)
+    until(
+        partial(lab.docker.container, one.place.name),
+        lambda found: found is None,
+        what=f"{one.place.name} is gone",
+        timeout=TIMEOUTS.machine,
+    )
+    reached(two)
+    after = lab.docker.container(two.place.name)
+    assert before is not None
+    assert after is not None
+    assert after.id == before.id
 
 
 def test_a_public_address_is_seen_outside(

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,8 @@ class Made:
         noun, kind = NOUNS[collection]
         client, where = getattr(self.google, collection), self.where(scope)
         wanted = message(kind, {"description": self.description, **said})
-        self._undo.append((said["name"], lambda: self.delete(collection, scope, said["name"])))
+        undo = partial(self.delete, collection, scope, said["name"])
+        self._undo.append((f"{collection} {scope} {said['name']}", undo))
         done(client.insert(**where, **{f"{noun}_resource": wanted}))
         return body(client.get(**where, **{noun: said["name"]}))
 
@@ -134,7 +136,7 @@ class Made:
             done(client.delete(**self.where(scope), **{noun: name}))
         except NotFound:
             pass
-        self._undo = [one for one in self._undo if one[0] != name]
+        self._undo = [one for one in self._undo if one[0] != f"{collection} {scope} {name}"]
 
     def firewall(self, said: Body) -> Body:
         """Make a firewall rule of the lab's network."""

@@ -41,7 +41,7 @@ def docker(run: Recorder, *containers: dict[str, Any]) -> None:
 
 def whole(tmp_path: Path, run: Recorder) -> Any:
     lab = make_lab(tmp_path, run)
-    vm = container("vpc-native-vm-vm", 9, Labels={"gkelab.vm": "zones/z/instances/vm"})
+    vm = container("vpc-native-vm-vm", 9, Labels={"gkelab.vm": "zones/europe-west1-b/instances/vm"})
     docker(run, container("vpc-native-router", 7), vm, container("n1", 0))
     run.handle(inside("vpc-native-router", "cat", KEPT), json.dumps(states.state(states.NODES)))
     told = {"generation": 1, "interfaces": {"internet": "eth2"}}

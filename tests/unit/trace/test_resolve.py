@@ -203,7 +203,8 @@ def test_machines_are_the_instances_that_run() -> None:
         public="203.0.113.17",
     )
     vm = states.instance("vm", "eu", "10.132.0.2", aliases=["10.8.0.16/28"])
-    found = tuple(machines(states.fabric([node, vm]), states.state([node, vm]), {"vm": "lab-vm"}))
+    names = {"zones/europe-west1-b/instances/vm": "lab-vm"}
+    found = tuple(machines(states.fabric([node, vm]), states.state([node, vm]), names))
     assert [(m.kind, m.container, m.public, m.cluster, len(m.aliases)) for m in found] == [
         ("node", "n1", "203.0.113.17", "us", 0),
         ("vm", "lab-vm", "", "", 1),
@@ -211,6 +212,17 @@ def test_machines_are_the_instances_that_run() -> None:
     world = World(machines=found)
     assert destination("10.8.0.17", world, CLIENT_END).machine == "lab-vm"
     assert destination("10.4.0.17", world, CLIENT_END).kind == "address"
+
+
+def test_of_two_machines_of_one_name_the_zone_tells_which() -> None:
+    pair = [states.instance("vm", "eu", "10.132.0.2"), states.instance("vm", "us", "10.128.0.2")]
+    names = {f"zones/{z}/instances/vm": f"of-{z}" for z in ("europe-west1-b", "us-central1-b")}
+    world = World(machines=tuple(machines(states.fabric(pair), states.state(pair), names)))
+    assert destination("vm.us-central1-b", world, CLIENT_END).machine == "of-us-central1-b"
+    assert destination("vm/vm.europe-west1-b", world, CLIENT_END).address == "10.132.0.2"
+    said = "vm may be vm/vm.europe-west1-b or vm/vm.us-central1-b. Say which"
+    with pytest.raises(LabError, match=said):
+        destination("vm", world, CLIENT_END)
 
 
 def test_pods_and_services_are_as_kubernetes_has_them() -> None:

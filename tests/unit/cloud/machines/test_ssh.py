@@ -56,6 +56,18 @@ def test_others_are_refused_in_a_sentence(name: str, said: str) -> None:
     assert str(refused.value) == said
 
 
+def test_of_two_of_one_name_the_zone_tells_which() -> None:
+    twin = container("lab-vm-web.eu", "vm", instance="zones/europe-west1-b/instances/web")
+    both = [*EVERY, twin]
+    assert ssh.find(both, "lab", "web.europe-west1-b") is twin
+    assert ssh.find(both, "lab", "web.us-central1-a") is EVERY[0]
+    with pytest.raises(LabError) as refused:
+        ssh.find(both, "lab", "web")
+    assert str(refused.value) == (
+        "web may be web.europe-west1-b or web.us-central1-a. Say which of them."
+    )
+
+
 def test_a_lab_without_machines() -> None:
     with pytest.raises(LabError, match=r"in lab b\. Make one: invoke gcloud -- compute instances"):
         ssh.find(EVERY, "b", "web")

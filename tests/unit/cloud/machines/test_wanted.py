@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 import pytest
 
@@ -70,27 +71,38 @@ def test_what_cannot_be_is_told() -> None:
     )
     made = wanted(seen, LAB, NETWORKS)
     zone = "zones/us-central1-a/instances"
-    assert list(made.machines) == ["lab-vm-c"]
+    assert list(made.machines) == ["lab-vm-c", "lab-vm-c.us-central1-b"]
     assert made.left_out == (
         f"{zone}/a: no docker network is regions/r/subnetworks/mine (there are: {LINK})",
         f"{zone}/b: 10.132.0.5 is not in 10.128.0.0/20, its docker network's range",
         f"{zone}/c: only the first of its interfaces is made real",
-        f"zones/us-central1-b/instances/c: the container lab-vm-c is that of {zone}/c already",
     )
 
 
-def test_the_older_of_two_of_one_name_is_real() -> None:
+def test_of_two_of_one_name_the_older_has_it_bare() -> None:
+    """And the other is called by its zone, too. None is called anew while it is there."""
     old = instance("web", creationTimestamp="2026-01-01T00:00:00.000+00:00")
     new = instance(
         "web", "10.128.0.6", zone="asia-east1-a", creationTimestamp="2026-01-02T00:00:00.000+00:00"
     )
-    made = wanted(state(new, old), LAB, NETWORKS)
-    (machine,) = made.machines.values()
-    assert machine.instance == "zones/us-central1-a/instances/web"
-    assert made.left_out == (
-        "zones/asia-east1-a/instances/web: the container lab-vm-web is that of"
-        " zones/us-central1-a/instances/web already",
-    )
+    bare, full = "lab-vm-web", "lab-vm-web.asia-east1-a"
+    older, newer = "zones/us-central1-a/instances/web", "zones/asia-east1-a/instances/web"
+
+    def named(*instances: Any, **kept: str) -> dict[str, str]:
+        by_link = {{"older": older, "newer": newer}[which]: name for which, name in kept.items()}
+        made = wanted(state(*instances), LAB, NETWORKS, by_link)
+        assert made.left_out == ()
+        return {machine.instance: name for name, machine in made.machines.items()}
+
+    assert named(new, old) == {older: bare, newer: full}
+    assert named(new, newer=full) == {newer: full}
+    assert named(new, old, newer=full) == {older: bare, newer: full}
+    assert named(new, old, newer=bare) == {
+        older: "lab-vm-web.us-central1-a",
+        newer: bare,
+    }
+    # What has another's name, or one of a lab before, is made anew.
+    assert named(new, newer="lab-vm-other") == {newer: bare}
 
 
 def network(name: str, *ranges: IPv4Network, **labels: str) -> Network:
