@@ -13,6 +13,7 @@ from gkelab.steps.deploy_workloads import with_image
 from gkelab.tools.kubectl import Kubectl, Object, documents
 from gkelab.topology import Cluster
 from gkelab.wait import until
+from tests.support import known
 from tests.support.probes import PodPlace
 from tests.support.running import labels as own_labels
 
@@ -88,7 +89,7 @@ class Namespace:
         self.kubectl("label", f"--namespace={self.name}", "--overwrite", what, *words)
 
     def wait_ready(self) -> list[Pod]:
-        """Wait until every pod wanted here runs and is Ready."""
+        """Wait until every pod wanted here runs and is Ready, and Services lead to them."""
 
         def missing(items: list[Object]) -> list[str]:
             pods = [item for item in items if item["kind"] == "Pod"]
@@ -107,7 +108,24 @@ class Namespace:
             timeout=READY,
             describe=lambda items: ", ".join(missing(items)),
         )
+        self._wait_known()
         return self.pods()
+
+    def _wait_known(self) -> None:
+        nodes = [node.name for node in self.cluster.nodes]
+
+        def late() -> list[str]:
+            items = self.kubectl.list(known.KINDS, self.name)
+            return known.late(items, known.ask(self.lab, nodes)) if known.led(items) else []
+
+        until(
+            late,
+            lambda found: not found,
+            what=f"the nodes know where the Services of namespace {self.name} lead",
+            timeout=READY,
+            interval=0.2,
+            describe="; ".join,
+        )
 
     def pods(self, selector: str = "") -> list[Pod]:
         """The running pods, by name."""
