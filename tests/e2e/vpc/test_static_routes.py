@@ -16,7 +16,7 @@ from gkelab.wait import until
 from tests.support import changes
 from tests.support.eventually import eventually
 from tests.support.invoke import invoke
-from tests.support.namespace import Namespace
+from tests.support.namespace import Namespace, Pod
 from tests.support.outcomes import Answer, Outcome
 from tests.support.parse import routes
 from tests.support.places import ContainerPlace
@@ -165,18 +165,20 @@ def test_pods_take_a_route_to_where_the_lab_has_nothing(
             what=f"{node.name} has a way to {whole}",
             timeout=TIMEOUTS.machine,
         )
-    pods = shared.pods("app=server")
+
+    def ask(pod: Pod) -> Answer:
+        return http(shared.place(pod), f"http://{address}:{HTTP}/", timeout=TIMEOUTS.short)
+
+    pods = shared.pods("app=client")
     with changes.address(appliance.place, f"{address}/32", device="lo"):
         for pod in pods:
-            ask = partial(
-                http, shared.place(pod), f"http://{address}:{HTTP}/", timeout=TIMEOUTS.short
-            )
-            eventually(ask, who=appliance.name, saw=pod.ip, what=f"{pod.name} gets there")
-        whole_body = {**made.instance(appliance.name, appliance.zone), "canIpForward": False}
+            gets = f"{pod.name} gets there"
+            eventually(partial(ask, pod), who=appliance.name, saw=pod.ip, what=gets)
+        changed = {**made.instance(appliance.name, appliance.zone), "canIpForward": False}
         where = {**made.where(f"zones/{appliance.zone}"), "instance": appliance.name}
-        wanted = message("Instance", whole_body)
+        wanted = message("Instance", changed)
         done(made.google.instances.update(**where, instance_resource=wanted))
         made.applied()
         before = made.router.status()
-        expect(ask(), outcome=Outcome.TIMEOUT, from_=pods[-1].name, to=address)
+        expect(ask(pods[0]), outcome=Outcome.TIMEOUT, from_=pods[0].name, to=address)
         made.router.until_dropped("nowhere", before)
