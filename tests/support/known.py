@@ -7,17 +7,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from gkelab.faults.stage import is_ready
 from gkelab.lab import Lab
 from gkelab.shell import CommandError
 from gkelab.tools.kubectl import Object
 from tests.support.endpointslices import backends, endpoints
+from tests.support.ipam import SOCKET
 from tests.support.parse.errors import parsing
 
 KINDS = "pods,services,endpointslices"
 # By address, port and protocol of a Service, the addresses and ports that it leads to.
 Known = Mapping[tuple[str, int, str], frozenset[tuple[str, int]]]
-SOCKET = "/var/run/cilium/cilium.sock"
-ASK = ("curl", "--silent", "--fail", "--max-time", "5", "--unix-socket", SOCKET)
+ASK = ("curl", "-q", "--silent", "--fail", "--max-time", "5", "--unix-socket", SOCKET)
 URL = "http://localhost/v1/service"
 
 
@@ -88,10 +89,8 @@ def _ready_pods(items: Sequence[Object], selector: Mapping[str, str]) -> set[str
     found = set()
     for item in items:
         labels = item["metadata"].get("labels") or {}
-        conditions = item.get("status", {}).get("conditions") or []
-        ready = any((c["type"], c["status"]) == ("Ready", "True") for c in conditions)
         there = item["kind"] == "Pod" and "deletionTimestamp" not in item["metadata"]
-        if there and ready and selector.items() <= labels.items():
+        if there and is_ready(item) and selector.items() <= labels.items():
             found.add(item["status"]["podIP"])
     return found
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from gkelab.faults.stage import is_ready
 from gkelab.lab import Lab
 from gkelab.steps.deploy_workloads import with_image
 from gkelab.tools.kubectl import Kubectl, Object, documents
@@ -93,7 +94,7 @@ class Namespace:
 
         def missing(items: list[Object]) -> list[str]:
             pods = [item for item in items if item["kind"] == "Pod"]
-            late = [p["metadata"]["name"] for p in pods if not _ready(p)]
+            late = [p["metadata"]["name"] for p in pods if not is_ready(p)]
             for item in items:
                 if item["kind"] in ("Deployment", "DaemonSet"):
                     have, wanted = _rolled_out(item)
@@ -206,8 +207,3 @@ def _rolled_out(item: Object) -> tuple[int, int]:
         return min(have), status.get("desiredNumberScheduled", 0)
     have = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
     return min(have), item["spec"].get("replicas", 1)
-
-
-def _ready(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions", [])
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
